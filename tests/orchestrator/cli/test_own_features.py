@@ -85,7 +85,6 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
             ("plan", "--plugins", "ideas.py"),
             "ideas.py; add --features own,ahead, or leave the file out",
         ),
-        (("plan", "--plugins", "beside.py", "--label", "up"), "label up of"),
         (("plan", "--plugins", "beside.py", "--label", "up"), "reads side data index; give --side index=FILE"),
         (
             ("plan", "--plugins", "ideas.py", "--label", "up", "--side", "index=i.csv", "--side-lag", "index=1d"),

@@ -26,7 +26,7 @@ from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import CERTIFICATE, METADATA, BarsLayout, RunLayout, side_file
 from schemas.files.run_files import read_model
-from tests.strategies import daily_walk, part, training_settings
+from tests.strategies import QUICK, daily_walk, part, training_settings
 from workers.bars.calendar import day_number, day_of
 from workers.bars.clean import to_table
 from workers.bars.series import Floats, Ints, Series
@@ -120,12 +120,13 @@ def histories(settings: TrainingSettings, panel: dict[str, Series]) -> dict[str,
 def test_the_zoo(monkeypatch: pytest.MonkeyPatch, stored: dict[str, SideFile]) -> None:
     """Each label that reads bars of any symbol or side data after its end is refused, by `check` and before training.
 
-    The message has a bar and two values. The honest ones pass, and the certificate finds nothing in them.
+    The message has a bar and two values. The honest ones pass, and the certificate finds nothing in them. `make check`
+    takes one in three.
     """
     monkeypatch.setenv(PLUGINS_ENV, str(ZOO))
     labels = labels_here()
     assert sum(name.startswith("leaking_") for name in labels) == len(labels) / 2 == 10
-    for name, each in labels.items():
+    for name, each in list(labels.items())[:: 3 if QUICK else 1]:
         settings = settings_for(each, stored)
         known = histories(settings, PANEL)
         if name.startswith("honest_"):
