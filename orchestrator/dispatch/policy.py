@@ -271,7 +271,9 @@ def _slots(view: View, name: str) -> int:
 def _fill(view: View) -> list[Send]:
     """Fill every free slot, the device with the smallest share in use first; then give each device one more attempt.
 
-    A far device gets as many more as its slots end while a report and the next message are on their way.
+    A far device gets as many more as its slots end while a report and the next message are on their way. The last
+    attempts, one for each slot of the devices, wait for whichever slot is free first: behind another window one would
+    wait while slots are free.
     """
     if not view.waiting and not any(item.due_s <= view.now_s for item in view.again):
         return []
@@ -301,6 +303,13 @@ class _Filling:
         self._again = [item for item in view.again if item.due_s <= view.now_s]
 
     @cached_property
+    def _most_sends(self) -> int:
+        """How many attempts may be sent before the last ones wait for a free slot; all to a single device."""
+        last = sum(self._slots(name) for name in self._usable) if len(self._usable) > 1 else 0
+        due = sum(item.due_s <= self._view.now_s for item in self._view.again)
+        return due + sum(map(len, self._view.waiting.values())) - last
+
+    @cached_property
     def _untried(self) -> Untried:
         """Made once a device has room for something."""
         return Untried(self._view.waiting, self._view.holders)
@@ -310,6 +319,8 @@ class _Filling:
         before = len(self.sends)
         free = [name for name in self._usable if self._out[name] < self._most(name, extra)]
         for name in sorted(free, key=self._precedence):
+            if extra and len(self.sends) >= self._most_sends:
+                break
             item = self._choose(name)
             if item is None:
                 continue

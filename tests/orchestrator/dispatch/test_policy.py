@@ -70,11 +70,20 @@ def test_a_student_comes_before_the_teachers() -> None:
 
 def test_devices_keep_their_symbols_and_begin_others() -> None:
     """A device gets its own symbol before a longer free one, and a free one before another device's."""
-    waiting = [piece("A", 0, size=9), piece("A", 1, size=8), piece("B", 0, size=1)]
+    waiting = [*(piece("A", number, size=9 - number) for number in range(4)), piece("B", 0, size=1)]
     assert sends(view([device("d0")], waiting, holders={"A": "d0"}))[0][0].symbol == "A"
     assert sends(view([device("d1")], waiting, holders={"A": "d0"}))[0][0].symbol == "B"
     found = sends(view([device("d0"), device("d1")], waiting))
     assert [(item.symbol, name) for item, name in found] == [("A", "d0"), ("B", "d1"), ("A", "d0")]
+
+
+@pytest.mark.parametrize(("waiting", "devices", "expected"), [(5, 2, 1), (4, 2, 0), (1, 2, 0), (1, 1, 1)])
+def test_the_last_attempts_wait_for_a_free_slot(waiting: int, devices: int, expected: int) -> None:
+    """As many as there are slots are not sent behind running work, unless there is one device alone."""
+    there = [device(f"d{number}", 2) for number in range(devices)]
+    out = [sent(piece("A", 90 + number), there[number % devices].device.name) for number in range(2 * devices)]
+    found = sends(view(there, [piece("A", number) for number in range(waiting)], out=out, holders={"A": "d0"}))
+    assert len(found) == expected
 
 
 def test_other_devices_symbols_are_for_free_slots_only() -> None:
