@@ -1,7 +1,7 @@
 """The source of plug-in files: which files belong to one, and the digest that identifies it.
 
 A plug-in is a Python file, with the modules beside it that it imports, or an installed package. Comments, layout and
-docstrings do not change its digest.
+docstrings do not change its digest, and this project's own modules do not: an artifact's key has the digest of theirs.
 """
 
 import ast
@@ -16,6 +16,10 @@ from schemas.contract.plugin_packages import is_package, package_files, package_
 
 # The plug-in files of a process and of the processes that it starts, separated by commas.
 PLUGINS_ENV = "GURUKUL_PLUGINS"
+
+# This project's packages and the folder that holds them: the root of a checkout, where a plug-in may be, too.
+OWN_PACKAGES = frozenset({"gurukul", "orchestrator", "schemas", "workers"})
+OWN_FOLDER = Path(__file__).parents[2]
 
 
 def plugins_of_environment() -> tuple[str, ...]:
@@ -100,9 +104,9 @@ def helpers(path: str) -> dict[str, str]:
 def _helpers(path: str, tree: ast.Module) -> Iterator[tuple[str, str, ast.Module]]:
     """Name, file and syntax tree of each helper of the plug-in file that has this tree."""
     folder, found, left = Path(path).parent, {path}, [tree]
+    not_helpers = OWN_PACKAGES if folder.resolve() == OWN_FOLDER.resolve() else frozenset()
     while left:
-        for module in sorted(_imported(left.pop())):
-            top = module.partition(".")[0]
+        for top in sorted({module.partition(".")[0] for module in _imported(left.pop())} - not_helpers):
             for file in (folder / f"{top}.py", *sorted((folder / top).rglob("*.py"))):
                 if file.is_file() and str(file) not in found:
                     found.add(str(file))

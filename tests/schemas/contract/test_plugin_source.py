@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.contract import plugin_source
 from schemas.contract.errors import RequestError
-from schemas.contract.plugin_source import plugin_digest, plugin_digests
+from schemas.contract.plugin_source import helpers, plugin_digest, plugin_digests
 
 SOURCE = "import helper\n\ndef f(x):\n    return helper.g(x) + 1\n"
 
@@ -36,6 +37,25 @@ def test_a_copy_elsewhere_is_the_same_plug_in(tmp_path: Path) -> None:
         folder.mkdir()
         found.append(plugin_digest(written(folder, ideas=SOURCE, helper="def g(x): return x")))
     assert found[0] == found[1]
+
+
+def test_the_checkout_around_a_plug_in_is_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the root of a checkout `import gurukul` is no helper: the plug-in has the digest that it has elsewhere.
+
+    The first tutorial writes its file there. All 550 modules were parsed for each digest, and `resume` and `deploy`
+    refused a run after any change of the project.
+    """
+    (package := tmp_path / "gurukul").mkdir()
+    (package / "__init__.py").write_text("import helper")
+    text = "import gurukul, helper"
+    ideas = written(tmp_path, ideas=text, helper="A = 1")
+    assert set(helpers(ideas)) == {"helper.py", "gurukul/__init__.py"}
+    monkeypatch.setattr(plugin_source, "OWN_FOLDER", tmp_path)
+    assert set(helpers(ideas)) == {"helper.py"}
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    assert plugin_digest(ideas) == plugin_digest(written(elsewhere, ideas=text, helper="A = 1"))
+    root = Path(plugin_source.__file__).parents[2]
+    assert {each.name for each in root.iterdir() if (each / "__init__.py").is_file()} >= plugin_source.OWN_PACKAGES
 
 
 @pytest.mark.parametrize(
