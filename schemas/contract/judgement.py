@@ -273,7 +273,8 @@ class Gate(Frozen):
 class GateReport(Frozen):
     """`statistics/<gate>.json`: one gate, its findings per symbol, and its random draws.
 
-    `key`: SHA-256 of all that decides them, the scores' included; empty until it is stored.
+    `key`: SHA-256 of all that decides them, the scores' included; empty until it is stored, and for a gate of a plug-in
+    that gave no result.
     """
 
     gate: Gate

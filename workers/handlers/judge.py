@@ -50,7 +50,7 @@ def judge_gate(task: RunTask, data_dir: Path) -> Result:
     path = layout.gate(gate)
     write_model(path, report)
     metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}
-    return Result(metrics | {"passed": report.gate.passed}, {path.name: sha256_of(path)}, key, donor)
+    return Result(metrics | {"passed": report.gate.passed}, {path.name: sha256_of(path)}, report.key or None, donor)
 
 
 def _scored(layout: RunLayout, key: str) -> Validation:
@@ -62,7 +62,7 @@ def _scored(layout: RunLayout, key: str) -> Validation:
 
 def _judged(layout: RunLayout, gate: str | OwnGate, release_dir: Path, key: str) -> GateReport:
     if isinstance(gate, OwnGate):
-        return judged_apart(layout, gate, release_dir).model_copy(update={"key": key})
+        return judged_apart(layout, gate, release_dir, key)
     with JUDGING_IMPORTS():
         from workers.judging.evidence import load
         from workers.judging.gates import JUDGES

@@ -14,8 +14,11 @@ from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_model
 
 
-def judged_apart(layout: RunLayout, gate: OwnGate, release_dir: Path) -> GateReport:
-    """What the gate found; where it failed, hung or ended its process, a report that is not computable says why."""
+def judged_apart(layout: RunLayout, gate: OwnGate, release_dir: Path, key: str) -> GateReport:
+    """What the gate found, under `key`; where it failed, hung or ended its process, a report without a key says why.
+
+    Such a report is not adopted by a later run: a gate that took too long on a busy host may have a result next time.
+    """
     from workers.judging.plugged_gate import without_result
 
     question = GateQuestion(
@@ -24,7 +27,7 @@ def judged_apart(layout: RunLayout, gate: OwnGate, release_dir: Path) -> GateRep
     )  # fmt: skip
     found = _asked(question)
     if found.report is not None:
-        return found.report
+        return found.report.model_copy(update={"key": key})
     inputs = {layout.validation.name: sha256_of(layout.validation)} | read_model(layout.validation, Validation).sha256
     return without_result(gate, found.error or "it gave no answer", inputs)
 

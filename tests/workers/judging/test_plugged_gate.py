@@ -70,11 +70,14 @@ def test_no_gate_ends_a_worker(tmp_path: Path, judges: Path, monkeypatch: pytest
     write_model(run.validation, validate(run))
     with using_plugins([str(judges)]):
         gates = gates_here()
-        (left,) = own_gate.judged_apart(run, gates["leaves"], tmp_path).gate.criteria
+        report = own_gate.judged_apart(run, gates["leaves"], tmp_path, "key")
+        (left,) = report.gate.criteria
+        assert not report.key  # so that no later run adopts it
         assert (left.part, left.ruling) == (Part.WARNING, Ruling.NOT_COMPUTABLE)
         assert "gate leaves ended its process with 7" in left.reason
+        assert own_gate.judged_apart(run, gates["turnover"], tmp_path, "key").key == "key"
         monkeypatch.setattr(own_gate, "OWN_GATE_LIMIT_S", 0.05)
-        found = own_gate.judged_apart(run, gates["turnover"], tmp_path).gate
+        found = own_gate.judged_apart(run, gates["turnover"], tmp_path, "key").gate
         assert "took over 0.05 s" in found.criteria[0].reason and not found.passed
         assert found.inputs.keys() == load(run, tmp_path).inputs.keys()
 
