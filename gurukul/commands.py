@@ -141,15 +141,16 @@ def predict(
     as_of: date | None = None,
     max_age_days: int | None = None,
     side: Mapping[str, str | Path] | None = None,
+    universe: str | Path | None = None,
     data_dir: str | Path = "data",
     release_dir: str | Path | None = None,
 ) -> pd.DataFrame:
     """Predict each symbol's newest bar with the students deployed to `environment` ("staging" or "production").
 
     `source` is `csv:DIR`, `parquet:DIR` or `sample`; without one the stored bars are used. `release_dir` None is the
-    folder `release` beside `data_dir`. `side` maps names of side data to files; without one those of the run are read
-    as they are now. Returns one row per scored symbol. Symbols without a prediction are in `frame.attrs["refused"]`,
-    with their reason. Raises GurukulError if nothing is deployed there.
+    folder `release` beside `data_dir`. `side` maps names of side data to files, `universe` is a file of who belongs
+    when; without them those of the run are read as they are now. Returns one row per scored symbol. Symbols without a
+    prediction are in `frame.attrs["refused"]`, with their reason. Raises GurukulError if nothing is deployed there.
 
     >>> gurukul.predict("production", source="csv:bars")  # doctest: +SKIP
     symbol  ... probability
@@ -172,6 +173,7 @@ def predict(
                 "as_of": as_of,
                 "max_age_days": max_age_days,
                 "side": {name: str(Path(path).absolute()) for name, path in (side or {}).items()},
+                "universe": None if universe is None else str(Path(universe).absolute()),
             }
         )
     except ValidationError as error:

@@ -47,9 +47,10 @@ def refuse_few(symbol: str, at: int, panel: Mapping[str, Series], belongs: Calla
     needed, there = max(MIN_RANKED_SYMBOLS, -(-len(known) // 2)), len(known) - len(lacking)
     if there < needed:
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
+        missing = f"; missing: {', '.join(lacking[:SHOWN])}{more}" if lacking else ""
         raise DataError(
             f"too few to compare it with: {there} of the {len(known)} symbols of its panel have a bar of {instant(at)}"
-            f" and {WARMUP_BARS} before it, {needed} are needed; missing: {', '.join(lacking[:SHOWN])}{more}"
+            f" and {WARMUP_BARS} before it, {needed} are needed{missing}"
         )
 
 
