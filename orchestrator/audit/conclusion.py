@@ -142,7 +142,8 @@ def _alpha(statistics: Statistics, per_year: int, trials: TrialCount) -> Figure:
         _yearly(each, per_year) for each in (found.statistic, found.low, found.high, found.threshold or 0.0)
     )
     is_corrected = trials.trials > 1 and trials.opened_from is None
-    tried = f" as the best of {trials.trials:,} configurations tried" if is_corrected else ""
+    what = "configurations and selections of symbols" if trials.selections > 1 else "configurations"
+    tried = f" as the best of {trials.trials:,} {what} tried" if is_corrected else ""
     needed = f"p {p_of(found.p)}{tried}, at most {exact(statistics.settings.significance)} is needed"
     if found.ruling is Ruling.PASS:
         meaning = f"Luck alone would rarely earn that ({needed})."

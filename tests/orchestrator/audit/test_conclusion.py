@@ -136,6 +136,8 @@ def test_two_figures_with_intervals_and_meanings() -> None:
     assert (alpha.text, alpha.interval) == ("+5.04 % per year", "-2.52 to +12.6 (95 %)")
     assert "interval holds 0" in alpha.meaning
     assert "p 0.300 as the best of 3 configurations tried, at most 0.05 is needed" in alpha.meaning
+    selected, _ = concluded(alpha="fail", tried=2, counted={"selections": 21}).sureness
+    assert "as the best of 22 configurations and selections of symbols tried" in selected.meaning
     assert (skill.text, skill.interval) == ("+1 %", "+0.500 to +1.50 (95 %)")
     assert "does as well with probability 0.210; at most 0.01" in skill.meaning
     lucky = concluded(alpha="fail", at=4.0, tried=40).sureness[0]
