@@ -4,6 +4,8 @@ import json
 from contextlib import closing
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from orchestrator.audit.recommendation import recommend
 from orchestrator.ledger.ledger import Ledger
 from schemas.config.run import RunConfig
@@ -12,11 +14,15 @@ from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Scores, Statistics, Validation
 from schemas.files.run_files import open_run, read_model
 
-# Settings that change no result.
+# Settings that change no result; and what a preflight fills in, of which `settings_of` has the digests.
 NOT_COMPARED = {
     "run_id", "data_dir", "log_dir", "log_format", "release_dir", "telemetry_dir", "trials_dir", "broker", "devices",
-    "json_summary", "mlflow",
+    "json_summary", "mlflow", "plugged", "members", "own_gates",
 }  # fmt: skip
+# Of a digest in a table.
+SHOWN_DIGITS = 12
+# The answer of a gate that a run does not have.
+NOT_JUDGED = "not judged"
 
 
 def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
@@ -33,22 +39,38 @@ def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
         "rows": [left.rows, right.rows],
         "span": [[str(each.first), str(each.last)] for each in (left, right)],
         "numbers": {name: [value, numbers[1][name]] for name, value in numbers[0].items()},
-        "gates": {
-            gate.name: [gate.answer, other.answer] for gate, other in zip(gates_a.gates, gates_b.gates, strict=True)
-        },
+        "gates": _beside(*({gate.name: gate.answer for gate in each.gates} for each in (gates_a, gates_b))),
         "passing": [list(gates_a.passing), list(gates_b.passing)],
         "recommendation": [recommend(each) for each in (gates_a, gates_b)],
     }
 
 
 def settings_of(config: RunConfig) -> dict[str, object]:
-    """The settings of a run that can change a result, as JSON values."""
-    return config.model_dump(mode="json", exclude=NOT_COMPARED)
+    """The settings of a run that can change a result, as JSON values; every run has the same names.
+
+    Of plug-ins, side data and the universe also the digest of what they held.
+    """
+    stored = config.model_dump(mode="json", exclude=NOT_COMPARED)
+    # A file leaves some defaults out.
+    names = [name for name in RunConfig.model_fields if name not in NOT_COMPARED]
+    found = {name: stored[name] if name in stored else to_jsonable_python(getattr(config, name)) for name in names}
+    plugged = config.plugged
+    sides = [] if plugged is None else [each for each in (plugged.side, plugged.label_side) if each is not None]
+    return found | {
+        "plugin_sha256": {name: digest[:SHOWN_DIGITS] for name, digest in config.plugin_digests.items()},
+        "side_sha256": {file.name: file.sha256[:SHOWN_DIGITS] for side in sides for file in side.files},
+        "universe_sha256": config.members and config.members[:SHOWN_DIGITS],
+    }
 
 
 def changed(first: dict[str, object], second: dict[str, object]) -> dict[str, list[object]]:
-    """Both values of each setting that differs."""
+    """Both values of each setting that differs, of two runs' `settings_of`."""
     return {name: [first[name], second[name]] for name in first if first[name] != second[name]}
+
+
+def _beside(first: dict[str, str], second: dict[str, str]) -> dict[str, list[str]]:
+    """The answers of two runs' gates: the built-in ones, then those of plug-ins, which one run alone may have."""
+    return {name: [each.get(name, NOT_JUDGED) for each in (first, second)] for name in first | second}
 
 
 def plain(value: object) -> str:
@@ -56,7 +78,7 @@ def plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return json.dumps(value)
+        return json.dumps(value) if value else "none"
     return "none" if value is None else str(value)
 
 
