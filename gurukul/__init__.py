@@ -13,6 +13,7 @@ Data are pandas frames: an instant is a `datetime64` in UTC, a day of the exchan
 
 `feature`, `label` and `gate` mark a function of your own as a feature, a label or a gate, and `model` a class as a kind
 of model, in a file that `--plugins` names (`docs/plugins.md`). A gate returns what `criterion` makes.
+`source` marks a function that reads bars.
 
 Settings are the fields of `docs/settings.md`. Nothing is read from the environment or from a file: a call gives what it
 needs. Errors are raised as `GurukulError`, with the sentence that the command line would print.
@@ -26,9 +27,9 @@ from gurukul.stored_run import RoleName, StoredRun
 from schemas.contract.errors import GurukulError
 from schemas.contract.gate_declarations import criterion, gate
 from schemas.contract.model_declarations import model
-from schemas.contract.plugin_declarations import feature, label
+from schemas.contract.plugin_declarations import feature, label, source
 
 __all__ = [
     "Comparison", "GurukulError", "Report", "RoleName", "StoredModel", "StoredRun", "check", "compare", "criterion",
-    "feature", "gate", "label", "model", "open_run", "plan", "predict", "resume", "run",
+    "feature", "gate", "label", "model", "open_run", "plan", "predict", "resume", "run", "source",
 ]  # fmt: skip

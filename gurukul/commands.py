@@ -130,7 +130,7 @@ def check(*files: str | Path, **settings: Any) -> pd.DataFrame:
 
     if not (paths := plugin_paths(files)):
         raise GurukulError('name a plug-in file to check, such as gurukul.check("ideas.py", source="sample")')
-    return checks_frame(check_plugins(paths, *check_settings(settings, None, {})))
+    return checks_frame(check_plugins(paths, *check_settings({**settings, "plugins": paths}, None, {})))
 
 
 def predict(

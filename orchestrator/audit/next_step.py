@@ -19,7 +19,7 @@ OF_ONE_RUN = {
     "json_summary", "symbols_file", "second_options", "secrets_file", "requests_per_minute", "window_limit",
     "release_dir", "trials_dir", "signing_key", "run_id", "skip_fetch", "reuse", "telemetry", "telemetry_dir",
     "telemetry_buffer", "telemetry_delay", "cost_rates", "gates", "holdout_from", "final", "plugged", "members",
-    "own_gates", "mlflow",
+    "own_gates", "own_source", "mlflow",
 }  # fmt: skip
 DAYS_PER_YEAR = 365.25
 ACTIONS = "actions.csv"

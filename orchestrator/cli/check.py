@@ -45,6 +45,9 @@ def check(
     side: SideFlag = None,
     side_lag: SideLag = None,
     side_max_age: SideMaxAge = None,
+    universe: Annotated[
+        str | None, typer.Option(help="CSV file (symbol,from,to): on other days a panel's features see no values.")
+    ] = None,
     run: Annotated[
         str | None, typer.Option(help="A judged run that gates are tried on.", show_default=False, metavar="RUN_ID")
     ] = None,
@@ -68,6 +71,7 @@ def check(
     flags: dict[str, Any] = {
         "source": source, "symbols": symbols, "interval": interval, "timezone": timezone, "data_dir": data_dir,
         "calendar": calendar, "side": side, "side_lag": side_lag, "side_max_age": side_max_age,
+        "plugins": files, "universe": universe,
     }  # fmt: skip
     settings, beside = check_settings(flags, config, os.environ)
     judged = open_run(data_dir, whole_id(data_dir, run)) if run is not None else None

@@ -6,7 +6,7 @@ SETTINGS = {
         "source", "symbols", "symbols_file", "interval", "timezone", "calendar", "corporate_actions", "second_source",
         "format_file", "second_format_file", "columns", "date_format", "delimiter", "encoding", "symbol_from", "where",
         "side", "side_lag", "side_max_age", "universe", "secrets_file", "requests_per_minute", "skip_fetch",
-        "incremental", "validate_only", "write_actions",
+        "incremental", "validate_only", "write_actions", "plugins",
     ),
     "Windows": (
         "start_date", "end_date", "window_days", "step_days", "lookback", "min_rows", "holdout_from", "final",
@@ -17,7 +17,7 @@ SETTINGS = {
         "cross_session", "embargo", "keep_jumps",
     ),
     "Models": (
-        "scope", "student_scope", "features", "plugins", "teacher", "student", "set", "privileged", "distill_weight",
+        "scope", "student_scope", "features", "teacher", "student", "set", "privileged", "distill_weight",
         "reward_weights", "seed",
     ),
     "Costs": (

@@ -10,23 +10,29 @@ from orchestrator.runs.worker_process import ask
 from schemas.config.bars import IngestConfig
 from schemas.config.judgement import OwnGate
 from schemas.config.side import SideConfig
+from schemas.config.universe import UniverseConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import OWN_GATE_LIMIT_S, CheckReport, CheckRequest, GateAnswer, GateQuestion
 from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.universe import read_universe
 from schemas.store.judged_inputs import judging_release_dir
+
+
+class BesideConfig(SideConfig, UniverseConfig):
+    """What plug-ins are checked with beside bars."""
 
 
 def check_settings(
     flags: Mapping[str, Any], config: Path | None, environment: Mapping[str, str]
-) -> tuple[IngestConfig, SideConfig]:
-    """The bars and the side data that plug-ins are checked on; RequestError for a wrong setting."""
-    beside = {name: value for name, value in flags.items() if name in SideConfig.model_fields}
+) -> tuple[IngestConfig, BesideConfig]:
+    """The bars and what lies beside them, on which plug-ins are checked; RequestError for a wrong setting."""
+    beside = {name: value for name, value in flags.items() if name in BesideConfig.model_fields}
     bars = {name: value for name, value in flags.items() if name not in beside}
-    return resolve(IngestConfig, bars, config, environment), resolve(SideConfig, beside, config, environment)
+    return resolve(IngestConfig, bars, config, environment), resolve(BesideConfig, beside, config, environment)
 
 
-def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: SideConfig) -> CheckReport:
+def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: BesideConfig) -> CheckReport:
     """Check every feature, label and model of `files`. RequestError if a file or the bars cannot be read.
 
     Bars are the source's, if one is set, else the stored ones of the chosen symbols, or of all.
@@ -42,6 +48,7 @@ def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: SideCo
         timezone=settings.timezone,
         calendar=settings.resolved_calendar,
         side=beside.side_requests,
+        universe=read_universe(beside.universe) if beside.universe is not None else None,
         bars=settings.bars(None, None) if reads_source else None,
         symbols=chosen,
     )

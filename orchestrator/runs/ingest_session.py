@@ -17,6 +17,7 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.ingestion import Ingestion, store
 from orchestrator.planning.days import days_asked_for
+from orchestrator.runs.plugins import with_own_source
 from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable, scratch_folder
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
@@ -47,6 +48,7 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
 
 
 def _ingest(config: IngestConfig, console: Console, scratch: Path) -> CoverageTable:
+    config = with_own_source(config)
     bars, report = _look(config, read=False, scratch=scratch)
     report_files(console, report.understood, report.passed_over)
     if config.broker is not None:
@@ -76,7 +78,7 @@ def _ingest(config: IngestConfig, console: Console, scratch: Path) -> CoverageTa
 def look(config: IngestConfig, console: Console) -> CoverageTable:
     """Judge the requested bars and store nothing."""
     with console.status("reading bars"):
-        bars, report = _look(config, read=True)
+        bars, report = _look(with_own_source(config), read=True)
     report_files(console, report.understood, report.passed_over)
     return table_of(bars, report.ingested)
 
@@ -90,7 +92,7 @@ def _look(config: IngestConfig, *, read: bool, scratch: Path | None = None) -> t
         devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir,
         scratch=None if scratch is None else str(scratch),
     )  # fmt: skip
-    return bars, ask("preflight", request, PreflightReport)
+    return bars, ask("preflight", request, PreflightReport, config.plugins)
 
 
 def _store(

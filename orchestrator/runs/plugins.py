@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from orchestrator.runs.side import read_side, side_choice
 from orchestrator.runs.worker_process import ask
-from schemas.config.features import RANK, SETS, Plugged
+from schemas.config.bars import BarsConfig, IngestConfig
+from schemas.config.features import OWN, RANK, SETS, Plugged
 from schemas.config.model_kinds import KINDS, ROLES
 from schemas.config.run import RunConfig
+from schemas.config.sources import own_source
 from schemas.config.training import FIXED
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
@@ -27,10 +29,11 @@ LIMIT_S = 195.0
 
 
 def ask_about(
-    features: Sequence[str], plugins: Sequence[str], models: Sequence[ChosenModel] = (), label: str = FIXED
-) -> PluginReport:
+    features: Sequence[str], plugins: Sequence[str], models: Sequence[ChosenModel] = (), label: str = FIXED,
+    source: str = "",
+) -> PluginReport:  # fmt: skip
     """What plug-ins define, and the columns of `features`. RequestError, with the user's line, for a faulty one."""
-    question = PluginQuestion(features=tuple(features), models=tuple(models), label=label)
+    question = PluginQuestion(features=tuple(features), models=tuple(models), label=label, source=source)
     return ask("plugins", question, PluginReport, plugins, LIMIT_S)
 
 
@@ -63,7 +66,7 @@ def with_plugins(
     chosen = [
         ChosenModel(role=role, kind=kinds[role], changes=config.set) for role in ROLES if kinds[role] not in KINDS
     ]
-    found = ask_about(names, config.plugins, chosen, config.label)
+    found = ask_about(names, config.plugins, chosen, config.label, own_source(config.source))
     for path, flag in found.idle.items() if not idle else ():
         raise RequestError(f"the run uses nothing of {path}; add {flag}, or leave the file out of --plugins")
     used = {name.removeprefix(RANK) for name in found.columns}
@@ -74,8 +77,26 @@ def with_plugins(
         timezone=config.timezone, plugins=found.plugins, side=side_choice(config, side, features),
         label_side=side_choice(config, side, labels),
     ) if found.plugins else None  # fmt: skip
-    filled = config.model_copy(update={"plugged": plugged, "own_gates": found.gates})
+    filled = config.model_copy(update={"plugged": plugged, "own_gates": found.gates, "own_source": found.source})
+    refuse_adjusted_twice(filled)
     return (_with_horizon(filled, labels[0]) if labels else filled), side
+
+
+def with_own_source(config: IngestConfig) -> IngestConfig:
+    """The config with the digest of the plug-in that reads its bars. RequestError for a faulty or an idle plug-in."""
+    if not config.plugins:
+        return config
+    if not (name := own_source(config.source)):
+        raise RequestError("ingest uses only the sources of plug-ins; add --source plugin:NAME, or leave out --plugins")
+    filled = config.model_copy(update={"own_source": ask_about((OWN,), config.plugins, source=name).source})
+    refuse_adjusted_twice(filled)
+    return filled
+
+
+def refuse_adjusted_twice(config: BarsConfig) -> None:
+    """RequestError if corporate actions are given for prices that a plug-in's source has adjusted."""
+    if config.corporate_actions and config.own_source is not None and config.own_source.adjusted:
+        raise RequestError(f"bars of {config.source} are adjusted already; leave --corporate-actions out")
 
 
 def _with_horizon(config: RunConfig, label: LabelFacts) -> RunConfig:
@@ -85,7 +106,7 @@ def _with_horizon(config: RunConfig, label: LabelFacts) -> RunConfig:
             f"--horizon {config.horizon}: label {label.name} of {label.source} declares horizon={label.horizon_bars};"
             " leave --horizon out, or change the declaration"
         )
-    given = {name: getattr(config, name) for name in config.model_fields_set | {"plugged", "own_gates"}}
+    given = {name: getattr(config, name) for name in config.model_fields_set | {"plugged", "own_gates", "own_source"}}
     try:
         return RunConfig.model_validate(given | {"horizon": label.horizon_bars})
     except ValidationError as error:

@@ -94,6 +94,7 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
             scratch=None if scratch is None else str(scratch),
         ),
         PreflightReport,
+        config.plugins if config.own_source is not None else (),
     )
     risks = check_for_run(config.broker, report.devices) if config.broker is not None and not read else ()
     refuse_taken_devices(config, report.devices)

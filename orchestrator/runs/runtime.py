@@ -43,13 +43,14 @@ def open_fleet(
     signed with the key of the environment; on a broker of the run's own, without one, with a new key.
     """
     key = fleet_key() or (NO_KEY if config.broker else embedded.key_of(url))
-    plugins = trained.plugins if trained else ()
     libraries = trained.training().model_libraries if trained else ()
     local = None
     if config.local_workers:
         folders = Folders(data_dir=config.data_dir, sources=paths_read(config.bars(None, None)), store=config.store)
         folders = folders.resolved()
-        local = stack.enter_context(local_workers(config.devices, folders, url, log, config.log_format, key, plugins))
+        local = stack.enter_context(
+            local_workers(config.devices, folders, url, log, config.log_format, key, config.plugins)
+        )
     client = CeleryClient(url, key)
     stack.callback(client.close)
 
@@ -60,7 +61,7 @@ def open_fleet(
 
     dispatcher = Dispatcher(
         run_id,
-        Needs.of(config.data_dir, config.store, libraries, trained.plugin_digests if trained else None, key),
+        Needs.of(config.data_dir, config.store, libraries, config.plugin_digests, key),
         BrokerFleet(run_id, redis, client, key=key, began=began, prefetch=prefetch),
         ledger,
         telemetry,

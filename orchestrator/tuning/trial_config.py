@@ -27,6 +27,7 @@ def trial_config(config: RunConfig, study: Study, chosen: Mapping[str, Value]) -
     )
     plugged = config.plugged.model_copy(update={"plugins": used}) if used else None
     names = {each.name for each in used} | {each.plugin for each in config.own_gates}
+    names |= {config.own_source.plugin} if config.own_source is not None else set()
     plugins = tuple(path for path in config.plugins if plugin_name(path) in names)
     return found.model_copy(update={"plugins": plugins, "plugged": plugged})
 

@@ -9,12 +9,13 @@ from pydantic import Field, field_validator, model_validator
 from schemas.config.file_options import FileOptions
 from schemas.config.folders import beside_data
 from schemas.config.interval import BarInterval
-from schemas.config.sources import SOURCES, absolute_source, split_source
+from schemas.config.sources import SOURCES, absolute_source, own_source, split_source
 from schemas.config.training import HORIZON_BARS, Horizon
-from schemas.contract.base import Complete, is_texts
+from schemas.contract.base import Complete, Frozen, is_texts
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.device import parse_devices
-from schemas.contract.identifiers import Symbol, Timezone
+from schemas.contract.identifiers import OwnName, Symbol, Timezone
+from schemas.contract.plugin_source import plugin_paths
 from schemas.contract.store_address import store_url
 
 LogFormat = Literal["text", "json"]
@@ -26,7 +27,9 @@ NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
 class BarSource(BarInterval, FileOptions):
     """Source of bars, and how it is read."""
 
-    source: str = Field("sample", description="Where bars come from: sample, csv:DIR, parquet:DIR or breeze.")
+    source: str = Field(
+        "sample", description="Where bars come from: sample, csv:DIR, parquet:DIR, breeze, or plugin:NAME of --plugins."
+    )
     timezone: Timezone = Field("Asia/Kolkata", description="Time zone of timestamps that carry no offset.")
     calendar: str = Field(
         "auto",
@@ -61,6 +64,18 @@ class BarSource(BarInterval, FileOptions):
         if value is not None and not split_source(value)[0].has_folder:
             raise ValueError(f"is not {' or '.join(kind.form for kind in SOURCES.values() if kind.has_folder)}")
         return value
+
+
+class OwnSource(Frozen):
+    """A source of bars of a plug-in: its name, and the plug-in with the digest of its source.
+
+    `adjusted`: whether splits are taken out of its prices already.
+    """
+
+    name: OwnName
+    plugin: str
+    sha256: str
+    adjusted: bool
 
 
 class BarsSettings(BarSource, Complete):
@@ -118,6 +133,16 @@ class BarsConfig(BarSource):
         default_factory=beside_data("logs"), description="Folder of log files; if omitted: logs, beside DATA_DIR."
     )
     log_format: LogFormat = Field("text", description="Format of log lines: text, or json (one object per line).")
+    plugins: tuple[str, ...] = Field(
+        (),
+        description="Python files, or installed packages as package:NAME, with features, labels, models and sources of"
+        " your own; comma separated (docs/plugins.md).",
+    )
+    own_source: OwnSource | None = Field(
+        None,
+        description="The source of a plug-in and its digest, filled in before bars are read.",
+        exclude_if=lambda source: source is None,
+    )
     max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
         0.15, description="Share of attempted windows, or symbols, that may fail before their phase fails."
     )
@@ -131,6 +156,12 @@ class BarsConfig(BarSource):
             if not value:
                 raise ValueError("names no symbol")
         return tuple(dict.fromkeys(value)) if is_texts(value) else value
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _split_plugins(cls, value: object) -> object:
+        """Absolute paths, so that `resume` finds them from another working folder."""
+        return plugin_paths(value)
 
     @field_validator("devices")
     @classmethod
@@ -161,6 +192,8 @@ class BarsConfig(BarSource):
         intervals = split_source(self.source)[0].intervals
         if intervals and self.interval not in intervals:
             raise ValueError(f"{self.source} has no {self.interval} bars; use --interval {' or '.join(intervals)}")
+        if (name := own_source(self.source)) and not self.plugins:
+            raise ValueError(f"--source {self.source} needs --plugins FILE, which defines the source {name}")
         if self.corporate_actions and split_source(self.source)[0].is_adjusted:
             raise ValueError(f"bars of {self.source} are adjusted already; leave --corporate-actions out")
         if self.second_source is None and self.second_options != FileOptions():
@@ -184,6 +217,11 @@ class BarsConfig(BarSource):
             last=last,
             incremental=incremental,
         )
+
+    @property
+    def plugin_digests(self) -> dict[str, str]:
+        """Map the name of each plug-in that workers need to the digest of its source."""
+        return {self.own_source.plugin: self.own_source.sha256} if self.own_source is not None else {}
 
     @property
     def resolved_calendar(self) -> str:

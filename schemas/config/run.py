@@ -16,7 +16,6 @@ from schemas.config.side import SideConfig
 from schemas.config.training import LABELS, TrainingConfig, TrainingSettings
 from schemas.config.universe import UniverseConfig
 from schemas.contract.identifiers import RunId
-from schemas.contract.plugin_source import plugin_paths
 from schemas.contract.tracking_address import tracking_uri
 
 
@@ -87,11 +86,6 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
         " [mlflow]).",
         exclude_if=lambda uri: uri is None,
     )
-    plugins: tuple[str, ...] = Field(
-        (),
-        description="Python files, or installed packages as package:NAME, with features, labels and models of your own;"
-        " comma separated (docs/plugins.md).",
-    )
     run_id: RunId | None = Field(None, description="Name of the run; if omitted: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
     reuse: bool = Field(
@@ -112,12 +106,6 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
         description="Time limit per window, in seconds (within 2 s); if omitted: 10 times its role's median, at least"
         " 60. With a store 120 more, for which a window may wait for it.",
     )
-
-    @field_validator("plugins", mode="before")
-    @classmethod
-    def _split_plugins(cls, value: object) -> object:
-        """Absolute paths, so that `resume` finds them from another working folder."""
-        return plugin_paths(value)
 
     @field_validator("mlflow")
     @classmethod
@@ -205,8 +193,9 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
     @property
     def plugin_digests(self) -> dict[str, str]:
         """Map the name of each plug-in to the digest of its source."""
+        of_bars = super().plugin_digests
         of_gates = {each.plugin: each.sha256 for each in self.own_gates}
-        return (self.plugged.digests if self.plugged is not None else {}) | of_gates
+        return (self.plugged.digests if self.plugged is not None else {}) | of_bars | of_gates
 
     def training(self) -> TrainingSettings:
         """The settings that are sent with every window."""

@@ -17,6 +17,7 @@ class SourceKind:
     name: str
     reader: str
     has_folder: bool = False  # written `NAME:DIR`: its bars are files on this host
+    is_own: bool = False  # written `NAME:FUNCTION` or `NAME:FUNCTION:ARGUMENT`: a function of a plug-in reads its bars
     is_remote: bool = False  # fetched from a vendor: needs named symbols, a request rate and perhaps credentials
     needs_dates: bool = False  # returns only the days that it is asked for, so a first day must be given
     is_adjusted: bool = False  # splits and bonus issues are taken out of its prices already
@@ -27,7 +28,9 @@ class SourceKind:
 
     @property
     def form(self) -> str:
-        """Its form in `--source`: `csv:DIR`, or the name alone."""
+        """Its form in `--source`: `csv:DIR`, `plugin:NAME`, or the name alone."""
+        if self.is_own:
+            return f"{self.name}:NAME"
         return f"{self.name}:DIR" if self.has_folder else self.name
 
 
@@ -64,22 +67,40 @@ register_source(
         intervals=("1minute", "5minute", "30minute", "1day"),
     )
 )
+register_source(SourceKind("plugin", "workers.bars.sources.plugged:PluggedSource", is_own=True))
 
 
 def split_source(source: str) -> tuple[SourceKind, str]:
-    """Split `csv:DIR` into its kind and folder ('' for a kind without one); ValueError for anything else."""
-    name, _, folder = source.partition(":")
+    """Split `csv:DIR` into its kind and what follows ('' for a kind that stands alone); ValueError for anything else.
+
+    That is a folder, or the name of a plug-in's source with what it is given, as `split_own` takes it apart.
+    """
+    name, _, rest = source.partition(":")
     kind = SOURCES.get(name)
-    if kind is None or kind.has_folder != (folder != ""):
+    if kind is None or (kind.has_folder or kind.is_own) != (rest != ""):
         forms = ", ".join(each.form for each in SOURCES.values())
         raise ValueError(f"source {source!r} is not one of: {forms}")
-    return kind, folder
+    if kind.is_own and not split_own(rest)[0].isidentifier():
+        raise ValueError(f"source {source!r}: give the name of a source that --plugins defines, as plugin:NAME")
+    return kind, rest
+
+
+def split_own(rest: str) -> tuple[str, str]:
+    """Split `NAME:ARGUMENT` of a plug-in's source into its name and argument, '' without one."""
+    name, _, argument = rest.partition(":")
+    return name, argument
+
+
+def own_source(source: str) -> str:
+    """The name of the plug-in's source that reads bars; '' for a source of another kind."""
+    kind, rest = split_source(source)
+    return split_own(rest)[0] if kind.is_own else ""
 
 
 def absolute_source(source: str) -> str:
     """The source with an absolute folder, so that a process in another folder reads the same files."""
     kind, folder = split_source(source)
-    return f"{kind.name}:{Path(folder).absolute()}" if folder else source
+    return f"{kind.name}:{Path(folder).absolute()}" if kind.has_folder else source
 
 
 def default_dates(source: str) -> dict[str, date]:

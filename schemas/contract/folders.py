@@ -38,6 +38,7 @@ class Folders(Frozen):
 
 def paths_read(settings: BarsSettings) -> tuple[str, ...]:
     """The folders and files, without links, from which a worker reads bars with these settings."""
-    named = [split_source(each)[1] for each in (settings.source, settings.second_source) if each]
+    sources = [split_source(each) for each in (settings.source, settings.second_source) if each]
+    named = [folder for kind, folder in sources if kind.has_folder]
     named += [each for each in (settings.corporate_actions, settings.secrets_file) if each]
     return tuple(os.path.realpath(path) for path in named if path)

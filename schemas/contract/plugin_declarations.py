@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
+from schemas.config.interval import INTERVAL_MINUTES, Interval
 from schemas.config.plugged_kinds import PluggedKind
 from schemas.config.target import CLASS, Target
 from schemas.contract.window import MAX_HORIZON_BARS
@@ -61,6 +62,15 @@ class GateDeclaration(FunctionDeclaration):
 
     question: str
     decides: bool
+
+
+@dataclass(frozen=True)
+class SourceDeclaration(FunctionDeclaration):
+    """A function that a file offers as a source of bars; see `source`."""
+
+    symbols: tuple[str, ...] | Callable[..., Any]
+    intervals: tuple[str, ...]
+    adjusted: bool
 
 
 # What was declared since a loader last took it; a loader runs one file at a time.
@@ -140,6 +150,39 @@ def label(
     def mark(function: F) -> F:
         read, text = side_names(side, function), _formula(formula, function)
         declare(LabelDeclaration(name or function.__name__, function, horizon, text, target, panel, read))
+        return function
+
+    return mark
+
+
+def source(
+    *, symbols: Sequence[str] | Callable[..., Any], intervals: Sequence[Interval] = ("1day",), adjusted: bool = False,
+    name: str | None = None,
+) -> Callable[[F], F]:  # fmt: skip
+    """Offer a function as a source of bars, for `--source plugin:NAME`. It stays an ordinary function.
+
+    The function takes a symbol and returns all its bars: a pandas DataFrame with the columns open, high, low, close and
+    volume, in any order, one row per bar. Its index is the instant at which each bar begins, local time of
+    `--timezone` where it has no zone. Where it has a parameter `interval`, it receives the length of the bars that is
+    asked for; `argument` receives ARGUMENT of `plugin:NAME:ARGUMENT`, "" without one.
+
+    `symbols`: the symbols that it has, or a function that returns them, which may have the same two parameters.
+    `intervals`: the lengths of bars that it has. `adjusted`: whether splits and bonus issues are taken out of its
+    prices already. `name`: the function's own if omitted. TypeError or ValueError for a wrong argument.
+    """
+    if isinstance(symbols, str) or not (callable(symbols) or isinstance(symbols, Sequence)):
+        raise TypeError(f"symbols is a list of texts, or a function that returns one, not {symbols!r}")
+    lengths = (intervals,) if isinstance(intervals, str) else tuple(intervals)
+    for each in lengths:
+        if each not in INTERVAL_MINUTES:
+            raise ValueError(f"intervals has {each!r}, which is none of {', '.join(INTERVAL_MINUTES)}")
+    if not lengths:
+        raise ValueError("intervals is empty; name the lengths of bars that the source has, such as ['1day']")
+
+    listed = symbols if callable(symbols) else tuple(symbols)
+
+    def mark(function: F) -> F:
+        declare(SourceDeclaration(name or function.__name__, function, listed, lengths, adjusted))
         return function
 
     return mark

@@ -13,7 +13,7 @@ from pathlib import Path
 from schemas.contract.errors import RequestError
 
 PACKAGE = "package:"
-GROUPS = ("gurukul.features", "gurukul.labels", "gurukul.models", "gurukul.gates")
+GROUPS = ("gurukul.features", "gurukul.labels", "gurukul.models", "gurukul.gates", "gurukul.sources")
 
 
 def is_package(plugin: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.config.bars import BarsSettings
+from schemas.config.bars import BarsSettings, OwnSource
 from schemas.config.features import FeatureName, Plugin
 from schemas.config.interval import Interval
 from schemas.config.judgement import OwnGate
@@ -23,6 +23,7 @@ from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import GateReport
 from schemas.contract.side import SideCoverage
 from schemas.contract.task import Ingested, Role
+from schemas.contract.universe import Universe
 from schemas.contract.window import Window
 
 
@@ -75,7 +76,7 @@ class ChosenModel(Frozen):
 
 
 class PluginQuestion(Frozen):
-    """Asks what the plug-ins of the process define, and whether `features` and `label` exist.
+    """Asks what the plug-ins of the process define, and whether `features`, `label` and `source` exist.
 
     Each of `models` is tried as well: fitted twice on made rows, stored and read.
     """
@@ -83,6 +84,7 @@ class PluginQuestion(Frozen):
     features: tuple[FeatureName, ...]
     models: tuple[ChosenModel, ...] = ()
     label: str = FIXED
+    source: str = ""
 
 
 class FeatureFacts(Frozen):
@@ -114,7 +116,7 @@ class LabelFacts(Frozen):
 class PluginReport(Answer):
     """Plug-ins that define features, labels or models, all features in order, and the plug-ins' labels and gates.
 
-    `columns` are those that the request stands for.
+    `columns` are those that the request stands for, `source` is the source that it names.
 
     `idle` maps the path of each plug-in of which nothing is asked for to a flag that would use it.
     """
@@ -124,6 +126,7 @@ class PluginReport(Answer):
     labels: tuple[LabelFacts, ...] = ()
     columns: tuple[str, ...] = ()
     gates: tuple[OwnGate, ...] = ()
+    source: OwnSource | None = None
     idle: dict[str, str] = Field(default_factory=dict)
 
 
@@ -164,7 +167,8 @@ class SideReport(Answer):
 class CheckRequest(Frozen):
     """Asks whether plug-ins' features and labels are what they should be, on bars of a source or on stored ones.
 
-    `calendar` decides when a bar's decision is made, which decides what it sees of the files of `side`.
+    `calendar` decides when a bar's decision is made, which decides what it sees of the files of `side`. A symbol that
+    never belongs to the `universe` is left out.
     """
 
     data_dir: str
@@ -172,6 +176,7 @@ class CheckRequest(Frozen):
     timezone: str
     calendar: str
     side: tuple[SideRequest, ...] = ()
+    universe: Universe | None = None
     bars: BarsSettings | None
     symbols: tuple[Symbol, ...]
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from schemas.config.run import RunConfig
+from schemas.config.sources import split_source
 
 PATHS = (
     "log_dir", "release_dir", "trials_dir", "telemetry_dir", "signing_key", "corporate_actions", "secrets_file",
@@ -65,7 +66,7 @@ def absolute(config: C) -> C:
 def _each_path(config: RunConfig, change: Callable[[str], str]) -> dict[str, str]:
     found = {name: change(path) for name in PATHS if (path := getattr(config, name))}
     for name in SOURCES:
-        kind, colon, folder = (getattr(config, name) or "").partition(":")
-        if folder:
+        if (source := getattr(config, name)) and split_source(source)[0].has_folder:
+            kind, colon, folder = source.partition(":")
             found[name] = f"{kind}{colon}{change(folder)}"
     return found

@@ -28,7 +28,8 @@ LAYERS = {
         ("cli",),
     ),
     "workers": (
-        ("bars", "devices", "plugins"),
+        ("devices", "plugins"),
+        ("bars",),
         ("side",),
         ("features", "models", "scoring"),
         ("judging", "learning", "serving"),

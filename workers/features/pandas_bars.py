@@ -70,7 +70,7 @@ def panel_of_bars(series: Mapping[str, Series], timezone: str, seen: Callable[[S
     for symbol, bars in frames.items():
         if not (shown := seen(series[symbol])).all():
             frames[symbol] = bars.where(np.broadcast_to(shown[:, None], bars.shape))
-    wide = pd.concat(frames, axis=1).sort_index()
+    wide = pd.concat(frames, axis=1, sort=True)
     instants = {symbol: bars.index for symbol, bars in frames.items()}
     return PanelBars(wide.swaplevel(axis=1)[list(COLUMNS)], series, instants)
 

@@ -8,6 +8,7 @@ from schemas.config.interval import is_intraday
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.requests import CheckReport, CheckRequest
+from schemas.contract.universe import Universe
 from schemas.files.layout import BarsLayout
 from workers.bars import store
 from workers.bars.series import Series
@@ -21,6 +22,7 @@ from workers.learning.plugged_label import labels_here
 from workers.models.plugged import plugged_types
 from workers.side.joined import SideData
 from workers.side.reading import read
+from workers.side.universe import marked
 
 SEED = 0
 
@@ -33,7 +35,7 @@ def check(request: CheckRequest) -> CheckReport:
         tables = {each.coverage.name: each.table for each in files}
         labels = list(labels_here().values())
         refuse_missing_side([*features, *labels], tables)
-        bars = _read(request.bars, request) if request.bars else _stored(request)
+        bars = _members(_read(request.bars, request) if request.bars else _stored(request), request.universe)
         side, intraday = SideData(tables, request.calendar, request.interval), is_intraday(request.interval)
         checks = check_features(bars, features, request.timezone, intraday, SEED, Analysis(), side)
         checks += [check_label(bars, each, request.timezone, SEED, Analysis(), side) for each in labels]
@@ -45,6 +47,20 @@ def check(request: CheckRequest) -> CheckReport:
         checks=tuple(checks), models=models, gates=gates, side=tuple(each.coverage for each in files),
         symbols=tuple(bars), bars=sum(len(each) for each in bars.values()),
     )  # fmt: skip
+
+
+def _members(bars: dict[str, Series], universe: Universe | None) -> dict[str, Series]:
+    """The bars of symbols that belong to a universe on a day of theirs. RequestError if there are none."""
+    if universe is None:
+        return bars
+    known = {symbol: marked(symbol, series, universe) for symbol, series in bars.items()}
+    found = {symbol: series for symbol, series in known.items() if series.member.any()}
+    if not found:
+        raise RequestError(
+            f"none of the {len(bars)} symbols belongs to the universe on a day of its bars; are its names those of the"
+            f" source? It begins with {', '.join(sorted(universe.stays)[:3])}"
+        )
+    return found
 
 
 def _stored(request: CheckRequest) -> dict[str, Series]:

@@ -9,8 +9,15 @@ from schemas.config.features import RANK, FeatureChoice, Plugged, Plugin
 from schemas.config.target import VALUE
 from schemas.config.training import LABELS
 from schemas.contract.errors import GurukulError, RequestError
-from schemas.contract.plugin_declarations import Declaration, GateDeclaration, LabelDeclaration, ModelDeclaration
+from schemas.contract.plugin_declarations import (
+    Declaration,
+    GateDeclaration,
+    LabelDeclaration,
+    ModelDeclaration,
+    SourceDeclaration,
+)
 from schemas.contract.requests import ChosenModel, FeatureFacts, LabelFacts, PluginQuestion, PluginReport
+from workers.bars.sources.plugged import sources_here
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
 from workers.features.registry import FEATURES, Feature
@@ -30,8 +37,8 @@ def inspect(question: PluginQuestion) -> PluginReport:
     try:
         with within(IMPORT_LIMIT_S):
             loaded, own, labels = plugins_here(), features_here(), labels_here()
-            kinds, gates = plugged_types(), gates_here()
-        # A file of gates alone decides nothing of what is trained.
+            kinds, gates, sources = plugged_types(), gates_here(), sources_here()
+        # What is trained depends on the bars that a source reads, not on its code, and on no gate.
         plugins = tuple(_described(each, own) for each in loaded.values() if _trained(each))
         # No column depends on the time zone.
         plugged = Plugged(timezone="UTC", plugins=plugins) if plugins else None
@@ -47,15 +54,18 @@ def inspect(question: PluginQuestion) -> PluginReport:
     facts = [_facts(each, each.source) for each in FEATURES.values()]
     facts += [_facts(each, each.path, each.panel, each.side) for each in own.values()]
     used = {name.removeprefix(RANK) for name in columns} | {each.kind for each in question.models}
-    trained = {each.path: _trained(each) for each in loaded.values()}
+    if question.source and question.source not in sources:
+        has = f"they define {', '.join(sources)}" if sources else "mark a function with @gurukul.source(symbols=...)"
+        return PluginReport(error=f"--source: no plug-in defines a source {question.source}; {has}")
+    offers = {each.path: _chosen(each) for each in loaded.values()}
     idle = {
         path: _flag_for(offered[0], question.features)
-        for path, offered in trained.items()
-        if offered and not any(_is_used(each, used, question.label) for each in offered)
+        for path, offered in offers.items()
+        if offered and not any(_is_used(each, used, question) for each in offered)
     }
     return PluginReport(
         plugins=plugins, features=tuple(facts), labels=_label_facts(labels), columns=columns, idle=idle,
-        gates=tuple(gates.values()),
+        gates=tuple(gates.values()), source=sources.get(question.source),
     )  # fmt: skip
 
 
@@ -94,20 +104,29 @@ def _described(plugin: LoadedPlugin, own: dict[str, PluggedFeature]) -> Plugin:
 
 
 def _trained(plugin: LoadedPlugin) -> list[Declaration]:
-    """What a plug-in declares for training: all but its gates, which judge every run that names it."""
+    """What a plug-in declares for training."""
+    return [each for each in plugin.declared if not isinstance(each, GateDeclaration | SourceDeclaration)]
+
+
+def _chosen(plugin: LoadedPlugin) -> list[Declaration]:
+    """What a plug-in declares and a run must name: all but its gates, which judge every run that names the file."""
     return [each for each in plugin.declared if not isinstance(each, GateDeclaration)]
 
 
-def _is_used(declared: Declaration, used: set[str], label: str) -> bool:
-    return declared.name == label if isinstance(declared, LabelDeclaration) else declared.name in used
+def _is_used(declared: Declaration, used: set[str], question: PluginQuestion) -> bool:
+    if isinstance(declared, LabelDeclaration):
+        return declared.name == question.label
+    return declared.name == question.source if isinstance(declared, SourceDeclaration) else declared.name in used
 
 
 def _flag_for(declared: Declaration, features: Sequence[str]) -> str:
-    """The flag that makes a run use a feature, a label or a model."""
+    """The flag that makes a run use a feature, a label, a model or a source."""
     if isinstance(declared, ModelDeclaration):
         return f"--{declared.facts.roles[0]} {declared.name}"
     if isinstance(declared, LabelDeclaration):
         return f"--label {declared.name}"
+    if isinstance(declared, SourceDeclaration):
+        return f"--source plugin:{declared.name}"
     return f"--features {','.join((*features, declared.name))}"
 
 

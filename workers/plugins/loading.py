@@ -18,6 +18,7 @@ from schemas.contract.plugin_declarations import (
     GateDeclaration,
     LabelDeclaration,
     ModelDeclaration,
+    SourceDeclaration,
     take_declarations,
 )
 from schemas.contract.plugin_packages import entry_modules, is_package
@@ -66,6 +67,11 @@ class LoadedPlugin:
     def gates(self) -> tuple[GateDeclaration, ...]:
         """The gates that it declared."""
         return tuple(each for each in self.declared if isinstance(each, GateDeclaration))
+
+    @property
+    def sources(self) -> tuple[SourceDeclaration, ...]:
+        """The sources of bars that it declared."""
+        return tuple(each for each in self.declared if isinstance(each, SourceDeclaration))
 
 
 def plugins_here() -> dict[str, LoadedPlugin]:
@@ -148,8 +154,9 @@ def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
     declared = take_declarations()
     if not declared:
         raise RequestError(
-            f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...), @gurukul.label(horizon=...) or"
-            " @gurukul.gate('QUESTION'), or a class with @gurukul.model('teacher', 'student')"
+            f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...), @gurukul.label(horizon=...),"
+            " @gurukul.gate('QUESTION') or @gurukul.source(symbols=...), or a class with @gurukul.model('teacher',"
+            " 'student')"
         )
     return LoadedPlugin(name, path, sha256, declared)
 

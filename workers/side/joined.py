@@ -54,7 +54,9 @@ class SideData:
         for name in names:
             each = {symbol: self.frames([name], symbol, *mine)[name] for symbol, mine in panel.items()}
             if self.tables[name].by_symbol:
-                found[name] = pd.concat(each, axis=1).swaplevel(axis=1).reindex(index)[list(self.tables[name].columns)]
+                found[name] = (
+                    pd.concat(each, axis=1, sort=True).swaplevel(axis=1).reindex(index)[list(self.tables[name].columns)]
+                )
             else:
                 whole = pd.concat(each.values())
                 found[name] = whole[~whole.index.duplicated()].reindex(index)

@@ -21,6 +21,16 @@ def up(bars):
     return bars["close"].shift(-3) > bars["close"]
 """
 
+PANEL = """
+import gurukul as gk
+
+
+@gk.feature(warmup=1, panel=True)
+def move(bars):
+    return bars["close"] / bars["open"] - 1
+"""
+SAMPLE = ("AAPL", "FB", "GOOG", "IBM", "MSFT", "^GSPC")
+
 
 def test_the_example_is_accepted_on_the_sample(tmp_path: Path) -> None:
     """What `new` writes passes `check`, and `features` lists it; a second `new` overwrites nothing."""
@@ -57,6 +67,22 @@ def test_a_feature_that_reads_ahead_is_refused(tmp_path: Path) -> None:
     assert result.returncode == 3
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
     assert "ahead: it reads later bars: IBM at 20" in line and "1 accepted, 1 refused" in result.stdout
+
+
+def test_a_universe_hides_bars_from_features_of_a_panel(tmp_path: Path) -> None:
+    """As in a run: what is missing then counts, symbols that never belong are left out, and a wrong file is refused."""
+    (tmp_path / "ideas.py").write_text(PANEL)
+    stays = [f"{symbol},2004-01-01,{until}" for symbol, until in zip(SAMPLE, ["2009-01-01", *[""] * 5], strict=True)]
+    (tmp_path / "u.csv").write_text("\n".join(["symbol,from,to", *stays]) + "\n")
+    words = ("check", "ideas.py", "--source", "sample", "--json")
+    whole, part = (json.loads(command(*words, *more, cwd=tmp_path).stdout) for more in ((), ("--universe", "u.csv")))
+    assert set(whole["symbols"]) - set(part["symbols"]) == {"^IXIC"} and part["symbols"] == sorted(SAMPLE)
+    assert whole["checks"][0]["missing"] < 0.01 < part["checks"][0]["missing"]
+    (tmp_path / "u.csv").write_text("symbol,from,to\nTCS,2004-01-01,\n")
+    refused = command(*words, "--universe", "u.csv", cwd=tmp_path)
+    assert refused.returncode == 2 and "belongs to the universe on a day of its bars" in refused.stderr
+    refused = command(*words, "--universe", "none.csv", cwd=tmp_path)
+    assert refused.returncode == 2 and "--universe" in refused.stderr
 
 
 def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:

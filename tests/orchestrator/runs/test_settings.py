@@ -129,6 +129,7 @@ NEEDS_MORE = (
         "plugged",
         "members",
         "own_gates",
+        "own_source",
         "side_lag",
         "side_max_age",
         "final",
