@@ -280,7 +280,8 @@ def _basis(
     tuned = "".join(
         f"; {each.trials:,} of them by study {each.name}, on days before {each.until}" for each in trials.studies
     )
-    selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
+    others = f"{_count(trials.selections - 1, 'other selection')} of symbols that could have been made"
+    selections = f"; with {others}, {trials.trials:,} in all" if trials.selections > 1 else ""
     weekly = ("Bars are weekly: a day of these numbers is a week with a bar.",) * (manifest.config.interval == "1week")
     return (
         *weekly,

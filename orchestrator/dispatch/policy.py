@@ -216,7 +216,7 @@ def _judge(view: View, sent: Sent) -> Iterator[Action]:
         yield Recall(sent, RecallReason.LOST, f"device {sent.device} no longer holds it")
     elif sent.runs(presence, view.claimants):
         if limit_s is not None and sent.ran_s > limit_s:
-            reason = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}"
+            reason = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role} (--window-limit)"
             place = presence.calls.get(sent.id)
             yield Fail(sent, FailureClass.TIMEOUT, f"{reason}; its process was ended{f' in {place}' if place else ''}")
             yield Kill(sent.id, sent.device)

@@ -1,7 +1,7 @@
 """Summarises how a run ended: an object for `--json`, a table for the terminal."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from rich.table import Table
@@ -15,7 +15,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
 from schemas.contract.conclusion import Conclusion
-from schemas.contract.task import WINDOW_ROLES, Role, Status
+from schemas.contract.task import WINDOW_ROLES, FailureClass, Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
 
 STYLES = {"promote": "green", "hold": "yellow", "reject": "red"}
@@ -78,14 +78,18 @@ def round_seconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def failed_windows(ledger: Ledger) -> list[str]:
-    """Each failed teacher or student, with its class and reason."""
-    return [
-        f"{record.role} {record.name} ({record.failure}): {record.message}"
-        for role in WINDOW_ROLES
-        for record in ledger.records(role, ended=True)
-        if record.status is Status.FAILED
-    ]
+def failed_windows(ledger: Ledger) -> dict[FailureClass | None, list[str]]:
+    """Failures by class: one sentence for all teachers, or all students, that failed for the same reason."""
+    names: defaultdict[tuple[FailureClass | None, Role, str], list[str]] = defaultdict(list)
+    for role in WINDOW_ROLES:
+        for record in ledger.records(role, ended=True):
+            if record.status is Status.FAILED:
+                names[record.failure, role, record.message].append(record.name)
+    found: dict[FailureClass | None, list[str]] = {}
+    for (failure, role, message), windows in names.items():
+        who = f"{role} {windows[0]}" if len(windows) == 1 else f"{len(windows)} {role}s, the first {windows[0]}"
+        found.setdefault(failure, []).append(f"{who} ({failure}): {message}")
+    return found
 
 
 def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:

@@ -214,3 +214,13 @@ def test_trials_under_other_data_folders_are_named_with_the_flag_that_separates_
         found := concluded(tried=5, counted={"elsewhere": 3}).basis[-1]
     )
     assert found.endswith(" --trials-dir.")
+
+
+def test_the_count_of_trials_adds_up() -> None:
+    """The p of alpha is corrected for the number that the sentence ends with."""
+    found = concluded(tried=3, counted={"selections": 37})
+    assert found.basis[-1] == (
+        "3 configurations tried on these symbols and days; with 36 other selections of symbols that could have been"
+        " made, 39 in all."
+    )
+    assert "as the best of 39 configurations tried" in found.sureness[0].meaning
