@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gurukul.stored_model import StoredModel
+from schemas.config.sources import split_source
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.run import RunStatus
@@ -87,8 +88,12 @@ class StoredRun:
 
     @property
     def timezone(self) -> str:
-        """The time zone of the run's bars: of timestamps without an offset, and of the days of intraday bars."""
-        return self.manifest.config.timezone
+        """The time zone of the run's bars: of timestamps without an offset, and of the days of intraday bars.
+
+        It is UTC for the sample, whose daily bars begin at midnight UTC.
+        """
+        config = self.manifest.config
+        return split_source(config.source)[0].timezone or config.timezone
 
     def windows(self) -> pd.DataFrame:
         """One row per planned window, as `plan` returns it, with what became of its `teacher` and its `student`.

@@ -11,7 +11,8 @@ class SourceKind:
 
     `reader` is `module:Class` of its `workers.bars.sources.source_protocol.Source`; only workers import it.
     `extra` is the extra of this package that its reader needs beside [worker].
-    `calendar` and `span` replace the general defaults of --calendar, and of a run's --start-date and --end-date.
+    `calendar` and `span` replace the general defaults of --calendar, and of a run's --start-date and --end-date;
+    `timezone` is that of its timestamps, whatever --timezone.
     """
 
     name: str
@@ -23,6 +24,7 @@ class SourceKind:
     is_adjusted: bool = False  # splits and bonus issues are taken out of its prices already
     extra: str | None = None
     calendar: str | None = None
+    timezone: str | None = None
     span: tuple[date, date] | None = None
     intervals: tuple[str, ...] = ()  # the only lengths of bars that it has; none: any
 
@@ -51,6 +53,7 @@ register_source(
         is_adjusted=True,
         extra="sample",
         calendar="XNYS",
+        timezone="UTC",
         # The days that all seven symbols have.
         span=(date(2004, 8, 19), date(2013, 3, 1)),
     )

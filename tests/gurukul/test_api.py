@@ -26,6 +26,7 @@ from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
 from tests.conftest import SPAN, Finished, SharedFleet, tree
 from tests.doubles.mlflow_server import mlflow_server
+from tests.orchestrator.dashboard.studies import stored_study
 
 IDEAS = """
 import gurukul as gk
@@ -204,6 +205,13 @@ def test_a_run_through_the_api_leaves_the_same_artifacts(
     assert tree(run.folder / "windows") == tree(stored.folder / "windows")
     again = gurukul.resume("api", data_dir=folders["data_dir"], broker=fleet[1], quiet=True)
     assert again.folder == run.folder
+
+
+def test_the_sample_s_timestamps_are_in_a_time_zone_of_its_own(tmp_path: Path) -> None:
+    """In it midnight of a timestamp is its session, whatever --timezone."""
+    trial = stored_run.StoredRun(stored_study(tmp_path, "autumn").trial(0).folder)
+    assert (trial.manifest.config.source, trial.manifest.config.timezone) == ("sample", "Asia/Kolkata")
+    assert trial.timezone == "UTC"
 
 
 def test_windows_have_what_became_of_each(stored: gurukul.StoredRun) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from schemas.config.sources import SOURCES
 from schemas.contract.errors import RequestError
 from schemas.contract.quality import Check
 from tests.strategies import examples
@@ -133,7 +134,8 @@ def test_parquet_prices_may_be_of_any_number_type(kind: pa.DataType, tmp_path: P
 
 def test_the_sample_is_clean() -> None:
     """Every symbol of the sample has adjusted daily bars in UTC without a finding; other intervals are refused."""
-    sample = Sample(SourceRequest("", "1day", "UTC"))
+    sample = Sample(SourceRequest("", "1day", "Asia/Kolkata"))
+    assert sample.timezone == SOURCES["sample"].timezone == "UTC"
     for symbol in sample.symbols():
         raw = sample.read(symbol)
         bars = clean(raw, sample.timezone)
