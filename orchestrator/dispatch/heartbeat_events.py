@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from orchestrator.dispatch.needs import Needs
 from orchestrator.events.emitter import Emitter
@@ -15,6 +16,7 @@ BEAT_EVERY_S = 5.0
 # All devices together: with 1,000 of them each has an event every 50 s.
 MOST_PER_S = 20.0
 EMPTY_FLEET_S = 5.0
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -43,10 +45,14 @@ class HeartbeatEvents:
         self._empty_since: float | None = None
         self._every_s = BEAT_EVERY_S
 
-    def see(self, present: Mapping[str, Presence], needs: Needs) -> None:
-        """Take in the devices that are online now; those that do not meet the run's `needs` get no work."""
+    def see(self, present: Mapping[str, Presence], needs: Needs, unreadable: Mapping[str, str] = NONE) -> None:
+        """Take in the devices that are online now; those that do not meet the run's `needs` get no work.
+
+        `unreadable`: why the heartbeats of other devices cannot be read.
+        """
         with self._telemetry.together():
             self._see_all(present, needs)
+            self._report_empty_fleet(present, unreadable)
 
     def _see_all(self, present: Mapping[str, Presence], needs: Needs) -> None:
         self._every_s = max(BEAT_EVERY_S, len(present) / MOST_PER_S)
@@ -57,7 +63,6 @@ class HeartbeatEvents:
                 standing = "left" if known.leaving else "lost"
                 self._emit(name, known, standing, "has left" if known.leaving else "is lost")
                 known.pid, known.leaving = None, False
-        self._report_empty_fleet(present)
 
     def missing_workers(self, present: Mapping[str, Presence], unreadable: Mapping[str, str]) -> str:
         """Why no device of the last look can work for the run; empty if one can."""
@@ -134,15 +139,14 @@ class HeartbeatEvents:
         status = EventStatus.FAILED if standing == "lost" else EventStatus.IN_PROGRESS
         self._telemetry.emit(EventType.DEVICE_HEARTBEAT, status, device=name, message=message, metrics=metrics)
 
-    def _report_empty_fleet(self, present: Mapping[str, Presence]) -> None:
+    def _report_empty_fleet(self, present: Mapping[str, Presence], unreadable: Mapping[str, str]) -> None:
         if present:
             self._empty_since = None
         elif self._empty_since is None:
             self._empty_since = self._clock()
         elif 0 < self._empty_since < self._clock() - EMPTY_FLEET_S:
-            self._telemetry.emit(
-                EventType.DEVICE_HEARTBEAT, EventStatus.FAILED, message="no worker is online; waiting for one to start"
-            )
+            message = f"{self.missing_workers(present, unreadable)}; waiting for one to start"
+            self._telemetry.emit(EventType.DEVICE_HEARTBEAT, EventStatus.FAILED, message=message)
             self._empty_since = 0.0
 
 

@@ -192,7 +192,7 @@ class Dispatcher:
 
     def _observe(self, look: Look, on_end: OnEnd) -> None:
         """Take in a look, then every outcome that came before it, then the queues: only then is an attempt missing."""
-        self._heartbeat_events.see(look.present, self._needs)
+        self._heartbeat_events.see(look.present, self._needs, look.unreadable)
         self.tend()
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)

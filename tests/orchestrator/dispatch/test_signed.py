@@ -19,13 +19,14 @@ from redis import Redis
 
 from orchestrator.dispatch.broker_fleet import BrokerFleet
 from orchestrator.dispatch.celery_client import CeleryClient
-from orchestrator.dispatch.heartbeat_events import HeartbeatEvents
+from orchestrator.dispatch.heartbeat_events import EMPTY_FLEET_S, HeartbeatEvents
 from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.presence_reader import PresenceReader
 from orchestrator.dispatch.work import Item, Sent
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.run_name import Holder, RunName, holder_of
 from schemas.contract.errors import RequestError
+from schemas.contract.event import TrainingEvent
 from schemas.contract.presence import Presence
 from schemas.contract.task import Outcome, Role, RunTask, Status
 from schemas.files.layout import RunLayout
@@ -177,11 +178,22 @@ def test_a_heartbeat_counts_if_it_is_signed_and_new(redis: Redis) -> None:
     assert list(read_presences(redis, key=NO_KEY)) == ["d0", "d1", "d2"], "who only looks needs no key"
 
 
-def test_a_run_that_waits_names_the_reason(redis: Redis) -> None:
-    """The only worker has another key."""
-    events = HeartbeatEvents(cast(Emitter, None), "r", iter(range(9)).__next__)
-    assert "cannot be: its signature" in events.missing_workers({}, {"d0": WRONG})
-    assert events.missing_workers({}, {}) == "no worker is online"
+@pytest.mark.parametrize(
+    ("unreadable", "reason"),
+    [
+        ({"d0": WRONG}, f"no worker is online whose heartbeat can be read; that of d0 cannot be: {WRONG}"),
+        ({}, "no worker is online"),
+    ],
+)
+def test_a_run_that_waits_names_the_reason(unreadable: dict[str, str], reason: str) -> None:
+    """The only worker has another key, or there is none: in what the run waits for, and in the event that it emits."""
+    emitted: list[TrainingEvent] = []
+    now = [1.0]
+    events = HeartbeatEvents(Emitter(cast(Redis, None), "r", None, emitted.append), "r", lambda: now[0])
+    assert events.missing_workers({}, unreadable) == reason
+    for now[0] in (1.0, 2.0 + EMPTY_FLEET_S):
+        events.see({}, Needs.of("/data"), unreadable)
+    assert [each.message for each in emitted] == [f"{reason}; waiting for one to start"]
 
 
 @pytest.mark.parametrize(("own", "theirs", "is_met"), [("a", "a", True), ("", "a", False), ("b", "ab", True)])
