@@ -17,6 +17,7 @@ from schemas.files.layout import MANIFEST, PUBLIC_KEY, SIGNATURE
 from schemas.files.sealed import Sealed, read_sealed
 
 SEAL = (MANIFEST, SIGNATURE, PUBLIC_KEY)
+UNSIGNED = "unsigned"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
         content = path.read_bytes()
         manifest = Sealed.model_validate_json(content)
     except FileNotFoundError:
-        return Checked((f"{path} is missing",), "unsigned", 0)
+        return Checked((f"{path} is missing",), UNSIGNED, 0)
     except ValidationError:
-        return Checked((f"{path} is damaged",), "unsigned", 0)
+        return Checked((f"{path} is damaged",), UNSIGNED, 0)
     found, recorded, signer, own = _digests(folder), manifest.sha256, manifest.signed_by, manifest.model_extra or {}
     faults = [f"{path} has a {name} other than {value}" for name, value in head.items() if own.get(name) != value]
     faults += [f"{folder / name} is missing" for name in sorted(recorded.keys() - found.keys())]
@@ -66,7 +67,7 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
             faults.append(f"{folder} holds a signature, but its manifest is unsigned")
         if trusted is not None:
             faults.append(f"{path} is unsigned, so the public key has nothing to check")
-        return Checked(tuple(faults), "unsigned", len(found))
+        return Checked(tuple(faults), UNSIGNED, len(found))
     try:
         key, signature = read_public_key(folder / PUBLIC_KEY), (folder / SIGNATURE).read_bytes()
     except (RequestError, OSError) as error:

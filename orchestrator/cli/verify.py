@@ -6,10 +6,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from orchestrator.audit.signed_manifest import check
+from orchestrator.audit.signed_manifest import UNSIGNED, check
 from orchestrator.cli.options import DataDir, Json, PublicKey, RunArgument
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode, RequestError
+from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST
 
 
@@ -69,10 +70,18 @@ def _verify_bundle(
     if not folder.is_dir():
         raise RequestError(f"--bundle {folder} is not a folder; give one that holds {MANIFEST}")
     found = check(folder, {}, public_key)
+    manifest = folder / MANIFEST
+    digest = sha256_of(manifest) if manifest.is_file() else None
     if as_json:
-        typer.echo(json.dumps({"broken": found.faults, "files": found.files, "signature": found.signature}))
+        shown = {"broken": found.faults, "files": found.files, "signature": found.signature}
+        typer.echo(json.dumps(shown | {"manifest_sha256": digest}))
     else:
         for fault in found.faults:
             console.write(f"broken: {fault}")
+        if found.signature == UNSIGNED and not found.faults:
+            console.write(
+                f"note: unsigned, so {MANIFEST} may have been written again with the files; compare its SHA-256 with"
+                f" the sender's, or with audit_sha256 in the log of releases: {digest}"
+            )
         console.write(f"{found.files} files, {found.signature}: {'broken' if found.faults else 'all as recorded'}")
     raise typer.Exit(ExitCode.FAILED if found.faults else ExitCode.DONE)

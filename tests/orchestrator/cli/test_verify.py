@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.audit.signed_manifest import seal
+from schemas.files.atomic import sha256_of
 from tests.conftest import command
 from tests.orchestrator.audit.test_signed_manifest import write_key
 
@@ -31,6 +32,13 @@ def test_a_bundle_is_checked_without_its_run(bundle: Path) -> None:
     assert json.loads(changed.stdout)["broken"] == [
         f"{bundle.name}/summary.md differs from what manifest.json recorded"
     ]
+
+
+def test_an_unsigned_bundle_has_a_digest_to_compare(bundle: Path) -> None:
+    """Files and manifest can be written again together: only the manifest's digest, sent another way, shows that."""
+    seal(bundle, {"run_id": "nightly"}, None)
+    shown = command("verify", "--bundle", bundle.name, cwd=bundle.parent).stdout
+    assert sha256_of(bundle / "manifest.json") in shown and "compare its SHA-256 with the sender's" in shown
 
 
 @pytest.mark.parametrize(
