@@ -97,19 +97,18 @@ a bar at the same instant ([method.md](method.md#rank-label)):
 ONNX_SECTION = """## ONNX
 
 `orchestrator export RUN_ID WINDOW --onnx F.onnx` writes a student, or with `--role teacher` its teacher, as an ONNX
-file (extra `[onnx]`). Models of the kinds `logistic`, `booster`, `xgboost` and `lightgbm` have a graph; a student
-that adds its teacher is one graph with both. A privileged teacher is refused: it reads what is not known at a
-decision.
+file (extra `[onnx]`). All built-in kinds have a graph, models of plug-ins have none; a student that adds its teacher is
+one graph with both. A privileged teacher is refused: it reads what is not known at a decision.
 
 | | name | type |
 |---|---|---|
 | input | `features` | double, (rows, features): columns in the order of the file's text `features`, NaN where missing |
-| input | `offset` | double, (rows): the logit of the symbol's base rate, of the file's text `offsets` |
-| output | `probability` | double, (rows): of label 1 |
+| input | `offset` | double, (rows): logit of a symbol's base rate, or its mean, from the file's text `offsets` |
+| output | `probability` | double, (rows): of label 1; of labels that are values `value` instead, the prediction |
 
 Before a file is written, onnxruntime predicts all rows of the window with it. The largest difference of a probability
-to the stored model is printed; above 1e-6 nothing is written. Features have to be computed as here:
-`run.features(WINDOW)` gives those of the window to compare yours with.
+to the stored model is printed; above 1e-6 nothing is written, for values above that share of the largest. Features have
+to be computed as here: `run.features(WINDOW)` gives those of the window to compare yours with.
 
 ```python
 import json

@@ -26,7 +26,7 @@ def export(
     """Write a window's model as an ONNX file.
 
     Before it is written, onnxruntime predicts all rows of the window with it. Nothing is written if a probability
-    differs from the stored model's by more than 1e-6.
+    differs from the stored model's by more than 1e-6, or a value by more than that share of the largest.
 
     \b
     Example:
@@ -52,6 +52,6 @@ def export(
         return
     kinds = " and ".join(found.kinds)
     console.write(
-        f"{onnx}: {role} ({kinds}), {len(found.features)} features; largest difference of a probability on the"
+        f"{onnx}: {role} ({kinds}), {len(found.features)} features; largest difference of a {found.of} on the"
         f" window's {found.rows} rows: {found.difference:.2g}"
     )

@@ -264,12 +264,16 @@ class OnnxRequest(RunQuestion):
 
 
 class OnnxWritten(Answer):
-    """Inputs of the file, kinds of its models, rows that it was compared on, and the largest |dp| on them."""
+    """Inputs of the file, kinds of its models, rows that it was compared on, and the largest difference on them.
+
+    `of` is what differs: a probability, or a value as a share of the largest.
+    """
 
     rows: int = 0
     features: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     difference: float = 0.0
+    of: str = ""
 
 
 class WindowQuestion(RunQuestion):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.config.target import CLASS
+from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.requests import OnnxRequest, OnnxWritten, WindowQuestion
@@ -21,21 +21,23 @@ from workers.features.chosen import names_of
 from workers.inspection.explanation import StoredWindow, stored_window
 from workers.inspection.feature_matrix import window_table
 from workers.inspection.run_lookup import manifest_of
-from workers.models.base import Model, sigmoid
+from workers.models.base import Model
 from workers.models.stored_student import as_teacher_sees, read_student
 from workers.plugins.loading import use_plugins
+from workers.scoring.family import FAMILIES
 from workers.side.store import use_side_of
 
-# Largest accepted difference of a probability: trees in ONNX add their leaves in single precision.
+# Largest accepted difference of a prediction: trees in ONNX add their leaves in single precision. That of a value is a
+# share of the largest value.
 TOLERANCE = 1e-6
+DIFFERENCES: dict[Target, str] = {CLASS: "probability", VALUE: "value, as a share of the largest"}
 
 
 def write_onnx(request: OnnxRequest) -> OnnxWritten:
     """Write the file; `error` if the model has no graph, or differs from it by more than TOLERANCE on any row."""
     try:
         manifest, layout = manifest_of(request)
-        if manifest.config.training().target != CLASS:
-            raise RequestError("models of labels that are values have no ONNX graph; those of classes have one")
+        target = manifest.config.training().target
         use_plugins(manifest.config.plugins)
         use_side_of(request.data_dir)
         stored = stored_window(WindowQuestion(data_dir=request.data_dir, run_id=request.run_id, label=request.label))
@@ -45,13 +47,14 @@ def write_onnx(request: OnnxRequest) -> OnnxWritten:
         symbols = rows["symbol"].to_pylist()
         exported = _teacher(stored, names) if request.role is Role.TEACHER else _student(stored, manifest, layout)
         offset = np.array([exported.offsets[symbol] for symbol in symbols])
-        expected = sigmoid(offset + exported.margin(x))
-        content = onnx_of(exported.models, names, _facts(manifest, request, exported.offsets))
+        expected = FAMILIES[target].prediction(offset + exported.margin(x))
+        content = onnx_of(exported.models, names, _facts(manifest, request, exported.offsets), target)
         difference = largest_difference(content, x, offset, expected)
+        difference /= 1.0 if target == CLASS else float(np.abs(expected).max()) or 1.0
         if not difference <= TOLERANCE:
             raise DataError(
-                f"the ONNX graph differs from the stored {request.role} by {difference:.2g} in a probability, at most"
-                f" {TOLERANCE:g} is accepted; nothing was written, report this"
+                f"the ONNX graph differs from the stored {request.role} by {difference:.2g} in a {DIFFERENCES[target]},"
+                f" at most {TOLERANCE:g} is accepted; nothing was written, report this"
             )
         write_atomic(Path(request.out), content)
     except GurukulError as error:
@@ -59,18 +62,18 @@ def write_onnx(request: OnnxRequest) -> OnnxWritten:
     except OSError as error:
         return OnnxWritten(error=f"{request.out} cannot be written: {error.strerror}")
     kinds = tuple(model.kind for model in exported.models.values())
-    return OnnxWritten(rows=len(rows), features=names, kinds=kinds, difference=difference)
+    return OnnxWritten(rows=len(rows), features=names, kinds=kinds, difference=difference, of=DIFFERENCES[target])
 
 
 def largest_difference(content: bytes, x: Floats, offset: Floats, expected: Floats) -> float:
-    """The largest difference between what onnxruntime computes and the expected probabilities; NaN if one is NaN."""
+    """The largest difference between what onnxruntime computes and the expected predictions; NaN if one is NaN."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    (found,) = session.run(["probability"], {"features": x, "offset": offset})
+    (found,) = session.run(None, {"features": x, "offset": offset})
     return float(np.abs(found - expected).max())
 
 

@@ -1,4 +1,6 @@
-"""A stored model as an ONNX graph: `features` and `offset`, the logit of a base rate, become `probability`.
+"""A stored model as an ONNX graph: `features` and `offset` become `probability`, or `value`.
+
+The offset is the logit of a base rate, or of labels that are values the historical mean.
 
 The graphs are written node by node: onnxmltools and skl2onnx know neither offsets, nor factors, nor a student that adds
 its teacher, and hold the thresholds of LightGBM in single precision, which sends rows near them the other way.
@@ -8,21 +10,27 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.errors import RequestError
 from workers.bars.series import Floats
 from workers.models.base import Model
+from workers.models.forests import LEAST_SHARE, Forest, RandomForest
 from workers.models.lightgbm import LightGBM
 from workers.models.logistic import Logistic
+from workers.models.perceptron import PerceptronModel
 from workers.models.trees import LEAF
 from workers.models.xgboost import XGBoost
 
 OPSET, TREE_OPSET, IR_VERSION = 18, 3, 9
 # Bits of a LightGBM split: whether a missing value goes left, and which values are missing.
+OUTPUTS: dict[Target, str] = {CLASS: "probability", VALUE: "value"}
+MOST_SHARE = 1.0 - LEAST_SHARE
 DEFAULT_LEFT, MISSING_SHIFT, MISSING_NONE, MISSING_NAN = 2, 2, 0, 2
 
 
@@ -63,7 +71,9 @@ class Graph:
         return output
 
 
-def onnx_of(models: Mapping[str, Model], features: Sequence[str], facts: Mapping[str, str]) -> bytes:
+def onnx_of(
+    models: Mapping[str, Model], features: Sequence[str], facts: Mapping[str, str], target: Target = CLASS
+) -> bytes:
     """The ONNX file of models whose margins are added; `facts` are stored in it as texts.
 
     Each is named "student" or "teacher": a teacher sees its inputs in single precision. RequestError for a kind of
@@ -78,12 +88,12 @@ def onnx_of(models: Mapping[str, Model], features: Sequence[str], facts: Mapping
         if name == "teacher":
             x = graph.add("Cast", ["features"], "single", to=TensorProto.FLOAT)
         total = graph.add("Add", [total, _margin(graph, name, model, x)], f"{name}_logit")
-    graph.add("Sigmoid", [total], "probability")
+    graph.add("Sigmoid" if target == CLASS else "Identity", [total], OUTPUTS[target])
     inputs = [
         helper.make_tensor_value_info("features", TensorProto.DOUBLE, ["rows", len(features)]),
         helper.make_tensor_value_info("offset", TensorProto.DOUBLE, ["rows"]),
     ]
-    outputs = [helper.make_tensor_value_info("probability", TensorProto.DOUBLE, ["rows"])]
+    outputs = [helper.make_tensor_value_info(OUTPUTS[target], TensorProto.DOUBLE, ["rows"])]
     built = helper.make_model(
         helper.make_graph(graph.nodes, "gurukul", inputs, outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", TREE_OPSET)],
@@ -106,9 +116,11 @@ def _margin(graph: Graph, name: str, model: Model, x: str) -> str:
         text = model.trees.model_to_string().partition("end of trees")[0]
         trees = [_of_lightgbm(each) for each in re.split(r"^Tree=", text, flags=re.MULTILINE)[1:]]
         return _ensemble(graph, name, trees, x, "BRANCH_LEQ", np.float64, model.factor)
-    raise RequestError(
-        f"a {name} of kind {model.kind} has no ONNX graph; logistic, xgboost, booster and lightgbm have one"
-    )
+    if isinstance(model, Forest):
+        return _forest(graph, name, model, x)
+    if isinstance(model, PerceptronModel):
+        return _perceptron(graph, name, model, x)
+    raise RequestError(f"a {name} of kind {model.kind} has no ONNX graph; the built-in kinds have one")
 
 
 def _logistic(graph: Graph, name: str, model: Logistic, x: str) -> str:
@@ -119,6 +131,40 @@ def _logistic(graph: Graph, name: str, model: Logistic, x: str) -> str:
     filled = graph.add("Where", [missing, graph.constant(f"{name}_fill", model.fill), x], f"{name}_filled")
     product = graph.add("MatMul", [filled, graph.constant(f"{name}_coefficients", model.coefficients)], f"{name}_dot")
     return graph.add("Add", [product, graph.constant(f"{name}_intercept", model.intercept)], f"{name}_margin")
+
+
+def _perceptron(graph: Graph, name: str, model: PerceptronModel, x: str) -> str:
+    from onnx import TensorProto
+
+    x = graph.add("Cast", [x], f"{name}_x", to=TensorProto.DOUBLE)
+    missing = graph.add("IsNaN", [x], f"{name}_missing")
+    filled = graph.add("Where", [missing, graph.constant(f"{name}_centre", model.centre), x], f"{name}_filled")
+    shifted = graph.add("Sub", [filled, f"{name}_centre"], f"{name}_shifted")
+    scaled = graph.add("Div", [shifted, graph.constant(f"{name}_scale", model.scale)], f"{name}_scaled")
+    product = graph.add("MatMul", [scaled, graph.constant(f"{name}_inner", model.inner.T)], f"{name}_product")
+    units = graph.add("Add", [product, graph.constant(f"{name}_bias", model.bias)], f"{name}_sums")
+    units = graph.add("Relu", [units], f"{name}_units")
+    outer = graph.add("MatMul", [units, graph.constant(f"{name}_outer", model.outer)], f"{name}_dot")
+    added = graph.add("Add", [outer, graph.constant(f"{name}_last", np.float64(model.last))], f"{name}_added")
+    return graph.add("Mul", [added, graph.constant(f"{name}_factor", np.float64(model.factor))], f"{name}_margin")
+
+
+def _forest(graph: Graph, name: str, model: Forest, x: str) -> str:
+    """A forest compares inputs of single precision with thresholds of double; its leaves are shares or what it adds."""
+    from onnx import TensorProto
+
+    single = graph.add("Cast", [x], f"{name}_single", to=TensorProto.FLOAT)
+    if not isinstance(model, RandomForest):
+        return _ensemble(graph, name, _of_forest(model, 1), single, "BRANCH_LEQ", np.float64, model.factor)
+    factor = model.factor if model.target == VALUE else 1.0
+    mean = _ensemble(graph, name, _of_forest(model, model.rounds), single, "BRANCH_LEQ", np.float64, factor)
+    if model.target == VALUE:
+        return mean
+    bounds = (graph.constant(f"{name}_{which}", end) for which, end in (("least", LEAST_SHARE), ("most", MOST_SHARE)))
+    share = graph.add("Clip", [mean, *bounds], f"{name}_share")
+    rest = graph.add("Sub", [graph.constant(f"{name}_one", 1.0), share], f"{name}_rest")
+    logit = graph.add("Log", [graph.add("Div", [share, rest], f"{name}_odds")], f"{name}_log_odds")
+    return graph.add("Mul", [logit, graph.constant(f"{name}_size", model.factor)], f"{name}_scaled_logit")
 
 
 def _ensemble(
@@ -159,6 +205,19 @@ def _ensemble(
     double = graph.add("Cast", [raw], f"{name}_sum", to=TensorProto.DOUBLE)
     column = graph.add("Squeeze", [double, graph.constant(f"{name}_axis", np.array([1]))], f"{name}_column")
     return graph.add("Mul", [column, graph.constant(f"{name}_factor", factor)], f"{name}_margin")
+
+
+def _of_forest(model: Forest, divisor: int) -> list[Nodes]:
+    """The trees of a forest, whose leaves are divided by a number."""
+    trees = model.trees
+    found = []
+    for begin, end in pairwise([*trees.root.tolist(), len(trees.left)]):
+        left, right, feature, threshold, missing, value = (
+            getattr(trees, field)[begin:end]
+            for field in ("left", "right", "feature", "threshold", "missing_left", "value")
+        )
+        found.append(Nodes(left, right, feature, np.where(left == LEAF, value / divisor, threshold), missing))
+    return found
 
 
 def _of_xgboost(tree: Mapping[str, Any]) -> Nodes:

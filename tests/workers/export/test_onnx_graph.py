@@ -1,14 +1,19 @@
 """ONNX graphs, computed by onnxruntime beside the models that they stand for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from schemas.config.model_kinds import ModelRole
+from schemas.config.target import VALUE
 from schemas.contract.errors import RequestError
 from tests.strategies import recipe
 from workers.export.onnx_file import largest_difference
 from workers.export.onnx_graph import onnx_of
 from workers.models.base import Model, sigmoid
+from workers.models.perceptron import PerceptronModel
+from workers.models.plugged import PluggedModel
 from workers.models.registry import type_of
 from workers.models.stored_student import as_teacher_sees
 
@@ -42,6 +47,9 @@ def fitted(
         ("lightgbm", "student"),
         ("xgboost", "teacher"),
         ("lightgbm", "teacher"),
+        ("random-forest", "student"),
+        ("extra-trees", "teacher"),
+        ("hist-boosting", "student"),
     ],
 )
 def test_a_graph_gives_the_probabilities_of_its_model(kind: str, role: ModelRole, missing: bool) -> None:
@@ -51,6 +59,36 @@ def test_a_graph_gives_the_probabilities_of_its_model(kind: str, role: ModelRole
     expected = model.predict(as_teacher_sees(x), offset) if role == "teacher" else sigmoid(offset + model.margin(x))
     content = onnx_of({role: model}, NAMES, {})
     assert largest_difference(content, x, offset, expected) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["linear", "xgboost", "lightgbm", "random-forest", "hist-boosting"])
+def test_a_graph_gives_the_values_of_its_model(kind: str) -> None:
+    """Of the size of returns; the offset is the historical mean."""
+    rng = np.random.default_rng(4)
+    x = np.where(rng.random((ROWS, FEATURES)) < 0.1, np.nan, rng.normal(size=(ROWS, FEATURES)).round(1))
+    y = 0.01 * (np.nan_to_num(x[:, 0]) + rng.normal(size=ROWS))
+    offset, role = np.full(ROWS, 2e-4), "student" if kind == "linear" else "teacher"
+    own = replace(recipe(kind, role), target=VALUE)  # type: ignore[arg-type]
+    model = type_of(kind).fit(as_teacher_sees(x), y, np.ones(ROWS), offset, own)
+    expected = offset + model.margin(as_teacher_sees(x))
+    content = onnx_of({"teacher": model}, NAMES, {}, VALUE)
+    assert np.ptp(expected) > 1e-3
+    assert largest_difference(content, x, offset, expected) < 1e-6 * np.abs(expected).max()
+
+
+def test_the_graph_of_a_perceptron_is_its_layers() -> None:
+    """Made, not fitted, which would need PyTorch: of classes and of values."""
+    rng = np.random.default_rng(5)
+    x = np.where(rng.random((ROWS, FEATURES)) < 0.1, np.nan, rng.normal(size=(ROWS, FEATURES)))
+    units = 8
+    model = PerceptronModel(
+        rng.normal(size=FEATURES), rng.uniform(0.5, 2.0, FEATURES), rng.normal(size=(units, FEATURES)),
+        rng.normal(size=units), rng.normal(size=units), 0.3, 10, 0.7,
+    )  # fmt: skip
+    offset = np.linspace(-1, 1, ROWS)
+    margin = offset + model.margin(x)
+    assert largest_difference(onnx_of({"student": model}, NAMES, {}), x, offset, sigmoid(margin)) < 1e-12
+    assert largest_difference(onnx_of({"student": model}, NAMES, {}, VALUE), x, offset, margin) < 1e-12
 
 
 def test_a_student_adds_its_teacher() -> None:
@@ -64,6 +102,6 @@ def test_a_student_adds_its_teacher() -> None:
 
 def test_a_kind_without_a_graph_is_refused() -> None:
     """By name, with the kinds that have one."""
-    model, _ = fitted("random-forest", "student", False)
-    with pytest.raises(RequestError, match="kind random-forest has no ONNX graph; logistic, xgboost"):
+    model = type("Own", (PluggedModel,), {"kind": "Own"})(None)
+    with pytest.raises(RequestError, match="kind Own has no ONNX graph; the built-in kinds have one"):
         onnx_of({"student": model}, NAMES, {})
