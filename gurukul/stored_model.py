@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from schemas.contract.artifact import METADATA_KINDS, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import DataError, RequestError
@@ -92,15 +92,14 @@ class StoredModel:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise RequestError(f"x has shape {x.shape}; this {self.role} takes (rows, {len(self.features)})")
-        target = self.metadata.settings.target
-        if isinstance(self.metadata, TeacherMetadata):
-            from workers.models.stored_student import as_teacher_sees
-
-            offset = self._offsets(self.metadata.offsets, symbols)
-            return cast("NDArray[np.float64]", self._model.model.predict(as_teacher_sees(x), offset, target))
         from workers.models.base import predicted
+        from workers.models.stored_student import as_teacher_sees
 
-        return predicted(self._offsets(self._model.serving.offsets, symbols) + self._model.margin(x), target)
+        if isinstance(self.metadata, TeacherMetadata):
+            offsets, margin = self.metadata.offsets, self._model.model.margin(as_teacher_sees(x))
+        else:
+            offsets, margin = self._model.serving.offsets, self._model.margin(x)
+        return predicted(self._offsets(offsets, symbols) + margin, self.metadata.settings.target)
 
     def importance(self) -> pd.Series[float]:
         """Share of each feature in the model's total gain, best first; empty for a type without gains."""
