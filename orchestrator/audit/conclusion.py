@@ -282,6 +282,7 @@ def _basis(
     )
     others = f"{_count(trials.selections - 1, 'other selection')} of symbols that could have been made"
     selections = f"; with {others}, {trials.trials:,} in all" if trials.selections > 1 else ""
+    taught = effect_sentence(validation.taught, validation.windows, validation.loss, validation.scores["alone"].loss)
     weekly = ("Bars are weekly: a day of these numbers is a week with a bar.",) * (manifest.config.interval == "1week")
     return (
         *weekly,
@@ -290,7 +291,7 @@ def _basis(
         *_order(manifest, validation.scores[STUDENT]),
         f"{_count(student.trades, 'decision')} to trade{flat}.",
         *_beside_live(statistics),
-        f"{_capital(effect_sentence(validation.taught, validation.windows, validation.loss))}.",
+        f"{_capital(taught)}.",
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{tuned}"
         f"{selections}.",
     )

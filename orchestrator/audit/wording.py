@@ -101,14 +101,18 @@ def ordering_cells(each: Ordering) -> tuple[str, ...]:
     )
 
 
-def effect_sentence(effect: TeacherEffect, windows: int, loss: Loss) -> str:
-    """Return how many students a teacher changed, and what that saved or cost on unseen days."""
+def effect_sentence(effect: TeacherEffect, windows: int, loss: Loss, without: float) -> str:
+    """Return how many students a teacher changed, and what that saved or cost on unseen days.
+
+    `without`: the mean loss per row of students without a teacher.
+    """
     if effect.saved is None or effect.error is None:
         return f"teachers changed none of {windows:,} students"
+    scale = loss.scale or 100.0 / without
     return (
         f"teachers changed {effect.windows:,} of {windows:,} students ({percent(effect.windows / windows)}); that"
-        f" {'saved' if effect.saved >= 0 else 'cost'} {shown(loss.scale * abs(effect.saved))} +-"
-        f" {shown(loss.scale * effect.error)} {loss.small_unit}"
+        f" {'saved' if effect.saved >= 0 else 'cost'} {shown(scale * abs(effect.saved))} +-"
+        f" {shown(scale * effect.error)} {loss.small_unit}"
     )
 
 

@@ -16,7 +16,7 @@ class Loss(NamedTuple):
     `baseline` is what every model adds to: the base rate of a class, the historical mean of a value. `opponents` are
     the simple predictions that a model must beat, by their keys in scores, and `opponent` names them together. `skill`
     is the name of an improvement as a share of the best opponent's loss. `prediction` is what a model predicts. Small
-    changes are shown times `scale`, in `small_unit`.
+    changes are shown times `scale`, in `small_unit`; without a `scale`, in percent of the loss.
     """
 
     key: str
@@ -27,7 +27,7 @@ class Loss(NamedTuple):
     opponent: str
     skill: str
     prediction: str
-    scale: float
+    scale: float | None
     small_unit: str
 
     @property
@@ -42,12 +42,12 @@ class Loss(NamedTuple):
 
     @property
     def skill_key(self) -> str:
-        """The key of the improvement as a share of the baseline's loss."""
+        """The key of the improvement as a share of the opponent's loss."""
         return f"{self.key}_skill"
 
     @property
-    def baseline_skill(self) -> str:
-        """The name of the improvement as a share of the baseline's loss."""
+    def named_skill(self) -> str:
+        """The name of the skill with that of its loss."""
         return f"{self.words.replace(' ', '-')} skill"
 
     def simple(self, opponent: str) -> str:
@@ -77,7 +77,7 @@ LOSSES: dict[Target, Loss] = {
         opponent="historical mean or 0",
         skill="squared-error skill",
         prediction="value",
-        scale=1.0,
-        small_unit="of squared error per row",
+        scale=None,
+        small_unit="% of the squared error",
     ),
 }

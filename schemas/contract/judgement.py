@@ -1,5 +1,6 @@
 """Results of judging a run: scores, trading results, gates, a recommendation."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 
@@ -173,7 +174,12 @@ class Validation(Frozen):
     @property
     def opponent(self) -> str:
         """The simple prediction with the lowest loss: what skill is measured beside."""
-        return min(self.loss.opponents, key=lambda name: self.scores[name].loss)
+        return opponent_of(self.loss, self.scores)
+
+
+def opponent_of(loss: Loss, scores: Mapping[str, Scores] | Mapping[str, ValueScores]) -> str:
+    """The simple prediction with the lowest loss over all rows."""
+    return min(loss.opponents, key=lambda name: scores[name].loss)
 
 
 class Ruling(StrEnum):

@@ -17,7 +17,15 @@ from schemas.config.target import CLASS, LOSSES, PRIOR, VALUE, ZERO
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import ALWAYS_LONG, Ordering, Scores, TeacherEffect, Validation, ValueScores
+from schemas.contract.judgement import (
+    ALWAYS_LONG,
+    Ordering,
+    Scores,
+    TeacherEffect,
+    Validation,
+    ValueScores,
+    opponent_of,
+)
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
@@ -67,8 +75,11 @@ def validate(layout: RunLayout) -> Validation:
     market, weight = books[ALWAYS_LONG].daily, decided["student"].weight
     family = FAMILIES[judged.settings.target]
     held = weight != 0
+    scored = class_scores(predictions) if family.target == CLASS else value_scores(predictions)
+    simplest = opponent_of(family.loss, scored)
     write_atomic(layout.scored_rows, store.encode(table))
     write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
+    year = predictions.day.astype("M8[D]").astype("M8[Y]").astype(str)
     constant = [str(name) for name in set(predictions.window.tolist()) if _is_constant(predictions, name)]
     files = {path.relative_to(layout.folder).as_posix(): path for path in (layout.scored_rows, layout.daily_returns)}
     return Validation(
@@ -82,7 +93,7 @@ def validate(layout: RunLayout) -> Validation:
         days=len(np.unique(predictions.day)),
         first=day_of(predictions.day.min()),
         last=day_of(predictions.day.max()),
-        scores=class_scores(predictions) if family.target == CLASS else value_scores(predictions),
+        scores=scored,
         trading={
             name: results(book, predictions, decided[name], judged.terms, manifest.periods_per_year, market)
             for name, book in books.items()
@@ -91,9 +102,9 @@ def validate(layout: RunLayout) -> Validation:
         costs=manifest.config.costs,
         round_trip_bps=float(_round_trip(judged).mean() * 1e4),
         slippage_bps=manifest.config.slippage_bps,
-        per_symbol=_each(predictions, weight, predictions.symbol, family),
-        per_year=_each(predictions, weight, predictions.day.astype("M8[D]").astype("M8[Y]").astype(str), family),
-        per_window=_each(predictions, weight, predictions.window, family),
+        per_symbol=scores_by(predictions, weight, predictions.symbol, family, simplest),
+        per_year=scores_by(predictions, weight, year, family, simplest),
+        per_window=scores_by(predictions, weight, predictions.window, family, simplest),
         sha256={name: sha256_of(path) for name, path in files.items()},
         inputs=digests | bar_digests,
     )
@@ -260,26 +271,28 @@ def _round_trip(judged: ScoringInputs) -> Floats:
     return result
 
 
-def _each(
-    predictions: Predictions, weight: Floats, group: NDArray[Any], family: Family
+def scores_by(
+    predictions: Predictions, weight: Floats, group: NDArray[Any], family: Family, simplest: str
 ) -> dict[str, dict[str, Metric]]:
-    """Score the rows of each value of `group`; `weight`: the student's, shape (rows,)."""
+    """Score the rows of each value of `group`; `weight`: the student's, shape (rows,).
+
+    `simplest`: the prediction that skill is measured beside, that of the whole run.
+    """
     names = sorted(set(group.tolist()))
-    return {str(name): _part(predictions, weight, np.flatnonzero(group == name), family) for name in names}
+    return {str(name): _part(predictions, weight, np.flatnonzero(group == name), family, simplest) for name in names}
 
 
-def _part(predictions: Predictions, weight: Floats, rows: Ints, family: Family) -> dict[str, Metric]:
+def _part(predictions: Predictions, weight: Floats, rows: Ints, family: Family, simplest: str) -> dict[str, Metric]:
     y, loss = predictions.y[rows], family.loss
-    prior, student = (family.mean_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
+    losses = {name: family.mean_loss(y, getattr(predictions, name)[rows]) for name in ("prior", simplest, "student")}
     traded = rows[weight[rows] != 0]
     gross = np.sign(weight[traded]) * predictions.forward_return[traded]
     low, high = overlap_interval(predictions.day[traded], gross)
     return {
         "rows": len(rows),
         **({"positives": int(y.sum())} if family.target == CLASS else {"mean_label": float(y.mean())}),
-        f"prior_{loss.key}": prior,
-        f"student_{loss.key}": student,
-        loss.skill_key: skill(student, prior),
+        **{f"{name}_{loss.key}": each for name, each in losses.items()},
+        loss.skill_key: skill(losses["student"], losses[simplest]),
         "trades": len(traded),
         "gross_bps_a_trade": float(gross.mean() * 1e4) if len(traded) else None,
         "gross_low": None if low is None else low * 1e4,

@@ -116,7 +116,7 @@ def skill_by_window(
         *(_hatch(few, at, tips) for at in range(HATCHES if few else 0)),
     ]
     title = (
-        f"{loss.baseline_skill.capitalize()} by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped"
+        f"{loss.named_skill.capitalize()} by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped"
         " or failed)"
     )
     return _titled(alt.layer(*layers), title, len({row.symbol for row in rows}) * ROW_HEIGHT)
@@ -149,11 +149,11 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
     chart = alt.Chart(_data(rows))
     return _titled(
         chart.mark_bar().encode(
-            x=alt.X("skill:Q", title=loss.baseline_skill), y=alt.Y("symbol:N", sort="-x", title=None),
+            x=alt.X("skill:Q", title=loss.named_skill), y=alt.Y("symbol:N", sort="-x", title=None),
             color=color,
             tooltip=_tips("symbol", "skill", "rows", "passes"),
         ),
-        f"{loss.baseline_skill.capitalize()} by symbol (above 0: better than the {loss.baseline})",
+        f"{loss.named_skill.capitalize()} by symbol (above 0: better than {loss.simple(validation.opponent)})",
         len(rows) * ROW_HEIGHT,
     )  # fmt: skip
 

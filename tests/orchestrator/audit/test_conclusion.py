@@ -76,7 +76,10 @@ def concluded(
         "first": date(2022, 1, 3), "last": date(2023, 12, 29),
         "taught": TeacherEffect(windows=0, saved=None, error=None),
         "trading": {name: Trading.model_construct(**traded) for name in ("student", "always long")},
-        "scores": {"prior": Scores.model_construct(**loss), "student": Scores.model_construct(**order)},
+        "scores": {
+            "prior": Scores.model_construct(**loss), "alone": Scores.model_construct(**loss),
+            "student": Scores.model_construct(**order),
+        },
         "per_symbol": {"A": {}, "B": {}},
     }  # fmt: skip
     span: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """Gates on runs whose truth is known, and the recommendation that follows from them."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from scipy.stats import kstest
 
 from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
+from schemas.config.target import LOSSES, VALUE
 from schemas.contract.errors import FileError, PhaseError
 from schemas.contract.judgement import (
     ALPHA,
@@ -23,6 +25,7 @@ from schemas.contract.judgement import (
     Ruling,
     Statistics,
     ValueScores,
+    opponent_of,
 )
 from schemas.contract.universe import Stay, Universe
 from schemas.contract.window import SkipReason
@@ -36,7 +39,8 @@ from workers.judging.gates import JUDGES, criteria, economics
 from workers.judging.gates.calibration import ADDED
 from workers.judging.predictions import load_rows
 from workers.judging.statistics.permutation import permute
-from workers.judging.validation import validate
+from workers.judging.validation import scores_by, validate, value_scores
+from workers.scoring.family import FAMILIES
 from workers.side.store import use_side_of
 
 QUICK = GateSettings(repetitions=300, permutations=200)
@@ -112,6 +116,11 @@ def test_values_are_judged_as_classes_are(tmp_path: Path) -> None:
     assert isinstance(student, ValueScores) and student.squared_error == pytest.approx(error)
     assert student.r2 == student.skill == pytest.approx(1.0 - error / np.mean(rows.y**2))
     assert student.sign_accuracy == pytest.approx(np.mean((rows.y > 0) == (rows.student > 0)))
+    # A historical mean that is worse than 0: the skill of a symbol is beside 0, as that of the run.
+    biased = replace(rows, prior=rows.prior + 0.05)
+    assert (found.opponent, opponent_of(LOSSES[VALUE], value_scores(biased))) == ("prior", "zero")
+    (part,) = scores_by(biased, np.zeros(len(rows)), np.repeat("all", len(rows)), FAMILIES[VALUE], "zero").values()
+    assert part["squared_error_skill"] == pytest.approx(student.skill)
     nothing = judged(stored_run(tmp_path / "null", label="return", gates=QUICK))
     assert recommend(statistics(nothing)) is not Recommendation.PROMOTE
     assert criterion(nothing["skill"], LABEL_PERMUTATION).ruling is Ruling.FAIL

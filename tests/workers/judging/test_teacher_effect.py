@@ -40,11 +40,11 @@ def test_without_a_teacher_nothing_is_saved_and_nothing_measured() -> None:
 
 def test_the_sentence_gives_share_and_worth() -> None:
     """Screen, briefing and report have one sentence, in thousandths of a nat."""
-    assert effect_sentence(TeacherEffect(windows=2, saved=0.00123, error=0.0004), 9, LOSSES[CLASS]) == (
+    assert effect_sentence(TeacherEffect(windows=2, saved=0.00123, error=0.0004), 9, LOSSES[CLASS], 0.69) == (
         "teachers changed 2 of 9 students (22.2 %); that saved 1.23 +- 0.400 thousandths of a nat of log loss per row"
     )
     cost = TeacherEffect(windows=1, saved=-0.00061, error=0.000537)
-    assert " that cost 0.610 +- 0.537 " in effect_sentence(cost, 9, LOSSES[CLASS])
+    assert " that cost 0.610 +- 0.537 " in effect_sentence(cost, 9, LOSSES[CLASS], 0.69)
     none = TeacherEffect(windows=0, saved=None, error=None)
-    assert effect_sentence(none, 9, LOSSES[CLASS]) == "teachers changed none of 9 students"
-    assert effect_sentence(cost, 9, LOSSES[VALUE]).endswith(" that cost 0.000610 +- 0.000537 of squared error per row")
+    assert effect_sentence(none, 9, LOSSES[CLASS], 0.69) == "teachers changed none of 9 students"
+    assert effect_sentence(cost, 9, LOSSES[VALUE], 0.01).endswith(" that cost 6.10 +- 5.37 % of the squared error")
