@@ -10,7 +10,7 @@ from markupsafe import Markup
 from orchestrator.audit.conclusion import conclude
 from orchestrator.audit.glossary import Marks
 from orchestrator.audit.signed_manifest import seal
-from orchestrator.audit.templates import page
+from orchestrator.audit.templates import page, within_script
 from orchestrator.audit.wording import (
     VALUE_SCORES,
     costs_of,
@@ -82,7 +82,7 @@ def _scripts(plots: Path, charts: Charts) -> dict[str, Markup]:
     """The chart library and the charts' specifications, escaped for a page's script."""
     library = (plots / "vega.js").read_text(encoding="utf-8")
     return {
-        name: Markup(text.replace("</script", "<\\/script"))
+        name: within_script(text)
         for name, text in (("vega", library), ("specifications", json.dumps(charts, separators=(",", ":"))))
     }
 

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orchestrator.audit.templates import within_script
 from orchestrator.dashboard import study
 from orchestrator.dashboard.pages.run import REPORT_POLICY, run_of, run_page
 from orchestrator.dashboard.rendering import page, style
@@ -47,7 +48,7 @@ def chart(request: Request) -> Response:
         drawing, library, fault = None, "", f"The chart cannot be drawn: {error}. The table has its numbers."
     found = page(
         request, "study_chart", run=run, fault=fault, finding=words, charts={"trials": drawing},
-        library=Markup(library.replace("</script", "<\\/script")), style=Markup(style()),
+        library=within_script(library), style=Markup(style()),
     )  # fmt: skip
     found.headers["content-security-policy"] = REPORT_POLICY
     return found
