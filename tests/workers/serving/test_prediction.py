@@ -104,7 +104,8 @@ def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path)
         sorted(refused),
         [
             "NEW: too short: it has 150 bars",
-            "OLD: stale: its newest bar is of 2024-12-25, 6 days before 2024-12-31; 5 are allowed",
+            "OLD: stale: its newest bar is of 2024-12-25, 6 days before 2024-12-31; 5 are allowed (--max-age-days),"
+            " or give --as-of",
             "TCS: ",
             "X: release run.0000 has no student for it",
         ],
