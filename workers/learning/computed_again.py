@@ -12,7 +12,7 @@ from workers.features.analysis import upto
 from workers.features.chosen import features_of, names_of, tolerance_of
 from workers.features.prefix_invariance import reads_ahead
 from workers.learning.history import History, labels_and_used
-from workers.learning.label_analysis import VALUE_TOLERANCE
+from workers.learning.label_analysis import deviation_of, same_values
 from workers.learning.labels import Labels, labels_of
 from workers.side.joined import SideData
 from workers.side.store import side_of
@@ -88,7 +88,7 @@ def _labels(histories: Mapping[str, History], rows: Mapping[str, Ints], settings
         same = np.zeros(len(mine), dtype=np.bool_)
         if len(again):
             same = again.t0[place] == t0
-            same &= np.isclose(again.y[place], whole.y[mine], rtol=VALUE_TOLERANCE, atol=0.0)
+            same &= same_values(again.y[place], whole.y[mine], deviation_of(whole.y))
             same &= again.t1[place] == whole.t1[mine]
         if not same.all():
             found.append(f"{symbol}: {int((~same).sum())} labels are others without the {read} after their horizon")

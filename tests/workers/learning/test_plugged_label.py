@@ -1,6 +1,7 @@
 """Labels of plug-in files: what they read, their form, their spans in splits and certificate, and their identity."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -139,6 +140,25 @@ def test_a_faulty_declaration_is_refused_before_a_run(
     monkeypatch.setenv(PLUGINS_ENV, str(path))
     with pytest.raises(RequestError, match=words):
         raise RequestError(str(inspect(PluginQuestion(features=("own",), label="mine")).error))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    return moved[::-1].rolling(10).sum()[::-1].shift(-1)\n",
+        "    return bars['close'][::-1].rolling(10).mean()[::-1].shift(-1) / bars['close'] - 1\n",
+    ],
+)
+def test_the_rounding_of_a_sum_that_rolls_back_is_no_leak(
+    write: Write, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    """On prices of whole ticks such a sum is 0 where the price returns, and 1e-16 with other bars after its end."""
+    ticks = {name: np.round(getattr(BARS, name)) for name in ("open", "high", "low", "close")}
+    monkeypatch.setattr(f"{__name__}.BARS", replace(BARS, **ticks))
+    settings = write(f"    moved = np.log(bars['close']).diff()\n{body}", of_values=True, student="linear")
+    assert not checked()["mine"].faults
+    known = {"A": prepare(BARS, settings)}
+    assert changed_without_later_bars(known, {"A": np.arange(150, 250)}, settings) == []
 
 
 def test_values_and_spans_are_the_user_s(write: Write) -> None:
