@@ -1,6 +1,5 @@
 """The commands that follow a recommendation, with the run's own settings."""
 
-import shlex
 from collections.abc import Iterable
 from datetime import date, timedelta
 
@@ -9,6 +8,7 @@ from schemas.config.file_options import FileOptions
 from schemas.config.folders import beside_data
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
+from schemas.contract.command_line import command_line
 from schemas.contract.judgement import Recommendation
 from schemas.contract.release import STAGING, Environment
 
@@ -39,7 +39,7 @@ def flags_of(config: RunConfig) -> list[str]:
 
 def run_again(config: RunConfig, end: date) -> str:
     """Return the command that judges the same settings on days up to `end`."""
-    return _command("run", "--reuse", *flags_of(config), "--end-date", str(end))
+    return command_line("run", "--reuse", *flags_of(config), "--end-date", str(end))
 
 
 def after_years(config: RunConfig, years: float) -> date:
@@ -50,35 +50,36 @@ def after_years(config: RunConfig, years: float) -> date:
 def suggest_actions(config: RunConfig, symbols: Iterable[str]) -> str:
     """Return the command that writes the corporate actions that jumps of these symbols' prices suggest."""
     source = _flags(config, (*BarSource.model_fields, "format_file"))
-    return _command("ingest", "--validate-only", *source, "--symbols", ",".join(symbols), "--write-actions", ACTIONS)
+    return command_line(
+        "ingest", "--validate-only", *source, "--symbols", ",".join(symbols), "--write-actions", ACTIONS
+    )
 
 
 def approve(run_id: str, config: Folders, recommendation: str | None = Recommendation.PROMOTE) -> str:
     """Return the command that approves a run; with another recommendation than promote it needs a reason."""
     reason = () if recommendation == Recommendation.PROMOTE else ("--override", "REASON")
-    return _command("approve", run_id, "--by", "NAME", *reason, *_folders(config))
+    return command_line("approve", run_id, "--by", "NAME", *reason, *_release_dir(config), data_dir=config.data_dir)
 
 
 def deploy(run_id: str, config: Folders, environment: Environment = STAGING) -> str:
     """Return the command that deploys an approved run."""
-    return _command("deploy", run_id, "--to", environment, *_folders(config))
+    return command_line("deploy", run_id, "--to", environment, *_release_dir(config), data_dir=config.data_dir)
 
 
 def reject(run_id: str, config: Folders) -> str:
     """Return the command that rejects a run."""
-    return _command("reject", run_id, "--by", "NAME", *_folders(config))
+    return command_line("reject", run_id, "--by", "NAME", *_release_dir(config), data_dir=config.data_dir)
 
 
 def power(config: RunConfig) -> str:
     """Return the command that shows what the days and symbols of these settings could find."""
-    return _command("plan", "--power", *flags_of(config), "--end-date", str(config.end_date))
+    return command_line("plan", "--power", *flags_of(config), "--end-date", str(config.end_date))
 
 
-def _folders(config: Folders) -> list[str]:
-    """The flags of the folders that hold a run and its releases, where they are not the usual ones."""
-    words = [] if config.data_dir == "data" else ["--data-dir", config.data_dir]
+def _release_dir(config: Folders) -> list[str]:
+    """The flag of the folder of releases, where it is not beside the data folder."""
     is_usual = config.release_dir == beside_data("release")({"data_dir": config.data_dir})
-    return words if is_usual else [*words, "--release-dir", config.release_dir]
+    return [] if is_usual else ["--release-dir", config.release_dir]
 
 
 def _usual(config: RunConfig) -> RunConfig:
@@ -100,7 +101,3 @@ def _text(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{name}={each}" for name, each in value.items())
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _command(*words: str) -> str:
-    return shlex.join(("orchestrator", *words))

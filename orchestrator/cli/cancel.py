@@ -13,6 +13,7 @@ from orchestrator.cli.options import DataDir, FleetBroker, NamedRun
 from orchestrator.cli.run_choice import whole_id
 from schemas.contract.artifact import RunManifest
 from schemas.contract.broker_address import public_url
+from schemas.contract.command_line import command_line
 from schemas.contract.errors import GurukulError, RequestError, RunNotFoundError
 from schemas.contract.machine import this_machine
 from schemas.contract.run import RunStatus
@@ -97,10 +98,8 @@ def _cancelled_by_broker(url: str, run_id: str, manifest: RunManifest | None) ->
         return False
     if ended is not RunStatus.CANCELLED:
         raise RequestError(f"run {run_id} ended as {ended} before it could be cancelled; there is nothing to cancel")
-    folder = RunLayout(Path(holder.folder)).data_dir
-    typer.echo(
-        f"run {run_id} is cancelled; to continue on {holder.host}: orchestrator resume {run_id} --data-dir {folder}"
-    )
+    command = command_line("resume", run_id, data_dir=RunLayout(Path(holder.folder)).data_dir)
+    typer.echo(f"run {run_id} is cancelled; to continue on {holder.host}: {command}")
     return True
 
 

@@ -118,7 +118,7 @@ def _show(console: Console, found: CheckReport, calendar: str) -> None:
         verdict = "refused" if each.faults else "accepted"
         table.add_row(each.name, each.kind, verdict, f"{each.missing * 100:.3g} %", f"{each.seconds * 1e3:.3g}")
     if found.checks:
-        console.print(table)
+        console.table(table)
     for each in found.checks:
         for sentence in each.faults:
             console.write(f"refused: {each.name}: {sentence}")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import DataDir
+from schemas.contract.command_line import command_line
 from schemas.contract.store_address import STORE_ENV
 
 
@@ -27,4 +28,4 @@ def fetch(
     from schemas.store.probe import checked_store
 
     layout = fetch_copy(Mirror(Path(data_dir), open_store(checked_store(store))), run_id)
-    typer.echo(f"{layout.folder}: fetched; next: `orchestrator status {run_id} --data-dir {data_dir}`")
+    typer.echo(f"{layout.folder}: fetched; next: `{command_line('status', run_id, data_dir=data_dir)}`")

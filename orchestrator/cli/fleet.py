@@ -13,6 +13,7 @@ from rich.text import Text
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import FleetBroker, Json
+from orchestrator.cli.output import plural
 from orchestrator.dispatch.fleet_report import FleetReport, other_versions, read_fleet, waiting
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import RequestError
@@ -104,7 +105,7 @@ def _list(url: str, as_json: bool) -> None:
     else:
         _show_devices(Console(), found)
     for run_id, share in found.runs.items():
-        typer.echo(f"run {run_id}, priority {share.priority:g}: {share.wanted} attempts run or wait")
+        typer.echo(f"run {run_id}, priority {share.priority:g}: {plural(share.wanted, 'attempt')} running or waiting")
     if found.away:
         typer.echo(f"cordoned and not online: {', '.join(found.away)}; to forget: orchestrator fleet uncordon NAME")
     for name, reason in list(found.unreadable.items())[:SHOWN_LETTERS]:
@@ -154,7 +155,7 @@ def device_table(found: FleetReport, *, with_work: bool = True) -> Table:
     table.add_column("runs", overflow="fold")
     for name, presence in found.devices.items():
         work = [in_words(identity) for identity in presence.running]
-        doing = (work if with_work else [f"{len(work)} attempts"] if work else []) or ["nothing"]
+        doing = (work if with_work else [plural(len(work), "attempt")] if work else []) or ["nothing"]
         doing += [f"{number} waiting"] if (number := waiting(presence)) else []
         model = [presence.device.model] if presence.device.model else []
         distance = [presence.distance] if presence.distance else []

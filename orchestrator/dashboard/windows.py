@@ -1,6 +1,5 @@
 """Details of one window: scores, attempts, files, commands, and its lines in the logs."""
 
-import shlex
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from orchestrator.dashboard.settings import Settings
 from orchestrator.events.run_state import Cell as WindowCell
+from schemas.contract.command_line import command_line
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout, log_path
 from schemas.files.run_files import read_manifest
@@ -31,10 +31,9 @@ def facts(cell: WindowCell) -> list[tuple[str, str, str]]:
 
 def commands(layout: RunLayout, label: str) -> list[tuple[str, str]]:
     """What can be done with a window in a terminal: a purpose and its command."""
-    folder = [] if str(layout.data_dir) == "data" else ["--data-dir", str(layout.data_dir)]
     purposes = {"train it again and compare": "replay", "rows": "explain"}
     return [
-        (purpose, shlex.join(["orchestrator", command, layout.folder.name, label, *folder]))
+        (purpose, command_line(command, layout.folder.name, label, data_dir=layout.data_dir))
         for purpose, command in purposes.items()
     ]
 

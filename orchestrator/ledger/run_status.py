@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shlex
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from schemas.contract.command_line import command_line
 from schemas.contract.machine import this_machine
 from schemas.contract.process import still_runs
 from schemas.contract.run import RunStatus
@@ -74,8 +74,7 @@ class RunCondition:
     def next_command(self, run_id: str, data_dir: str | Path) -> str:
         """The command that fits: to continue the run, to watch it, or to see how it ended."""
         name = "resume" if self.can_resume else "watch" if self.status.is_active else "status"
-        folder = [] if str(data_dir) == "data" else ["--data-dir", str(data_dir)]
-        return shlex.join(["orchestrator", name, run_id, *folder])
+        return command_line(name, run_id, data_dir=data_dir)
 
 
 def derive_condition(facts: StatusFacts, now: float, owner_is_alive: bool | None) -> RunCondition:

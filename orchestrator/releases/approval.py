@@ -12,6 +12,7 @@ from orchestrator.releases.history import Line, locked
 from orchestrator.runs.verify import unlike_audit
 from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest
+from schemas.contract.command_line import command_line
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Recommendation, Statistics
 from schemas.contract.release import Action
@@ -88,10 +89,11 @@ def judged_run(config: ReleaseConfig, run_id: str) -> ApprovableRun:
         step = condition.next_command(run_id, config.data_dir)
         raise RequestError(f"{run_id} is {condition}, not {RunStatus.READY}; `{step}`")
     audit = audit_folder(config.release_dir, run_id)
+    verify = command_line("verify", run_id, data_dir=config.data_dir)
     if faults := check(audit, {"run_id": run_id}).faults:
-        raise RequestError(f"the audit bundle was changed: {faults[0]}; `orchestrator verify {run_id}`")
+        raise RequestError(f"the audit bundle was changed: {faults[0]}; `{verify}`")
     if unlike := unlike_audit(layout, audit):
-        raise RequestError(f"{unlike[0]}; `orchestrator verify {run_id}`")
+        raise RequestError(f"{unlike[0]}; `{verify}`")
     statistics = read_model(layout.statistics, Statistics)
     recommendation = recommend(statistics)
     if recommendation != recorded:

@@ -71,7 +71,7 @@ def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:
     fit = [each for each in found.values() if not needs.unmet(each) and each.device.name not in cordoned]
     slots = sum(each.device.slots for each in fit)
     if fit:
-        yield _ok("devices", f"{len(fit)} of {len(found)} can work for a run from here, {slots} slots in all")
+        yield _ok("devices", f"{len(fit)} of {len(found)} can work for a run from here, {_slots(slots)} in all")
     elif found:
         yield _fault("devices", f"none of {len(found)} can work for a run from here; the lines below name the remedies")
     else:
@@ -96,7 +96,9 @@ def device_checks(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterat
     if not troubles:
         free = "" if presence.free_gib is None else f", {presence.free_gib:.0f} GiB free"
         model = f"{presence.device.model}, " if presence.device.model else ""
-        yield _ok(presence.device.name, f"{model}{presence.device.slots} slots, {len(presence.running)} running{free}")
+        yield _ok(
+            presence.device.name, f"{model}{_slots(presence.device.slots)}, {len(presence.running)} running{free}"
+        )
 
 
 def _troubles(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[Check]:
@@ -117,6 +119,10 @@ def _troubles(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[C
         yield _note(name, "it is leaving: it finishes what it runs")
     if presence.distance:
         yield _note(name, f"it is {presence.distance}: windows shorter than that keep its slots busy only in part")
+
+
+def _slots(count: int) -> str:
+    return "1 slot" if count == 1 else f"{count} slots"
 
 
 def _ok(name: str, text: str) -> Check:

@@ -9,6 +9,7 @@ from orchestrator.ledger.connection import open_for_reading
 from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger_reader import read_snapshot
 from orchestrator.ledger.run_status import RunCondition, read_condition
+from schemas.contract.command_line import command_line
 from schemas.contract.errors import RequestError
 from schemas.contract.event import WINDOW_PHASES
 from schemas.contract.identifiers import check_run_id
@@ -35,9 +36,8 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollowe
             raise
         return EventFollower(check_run_id(run_id), None, broker), None
     if not manifest.config.telemetry:
-        raise RequestError(
-            f"run {run_id} was started with --no-telemetry and has no events; see `orchestrator status {run_id}`"
-        )
+        step = command_line("status", run_id, data_dir=data_dir)
+        raise RequestError(f"run {run_id} was started with --no-telemetry and has no events; see `{step}`")
     return EventFollower(run_id, telemetry_path(manifest.config, run_id), broker), layout
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from contextlib import closing
 
 from orchestrator.audit.judgement import Judgement, judgement
@@ -12,6 +11,7 @@ from orchestrator.runs.worker_process import ask
 from orchestrator.terminal.console import Console
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
+from schemas.contract.command_line import command_line
 from schemas.contract.errors import ExitCode, GurukulError, RequestError
 from schemas.contract.extras import explain_missing, missing_modules
 from schemas.contract.tracking import Tracked, TrackedFile, TrackedRun
@@ -74,8 +74,7 @@ def track_finished(code: int, layout: RunLayout, config: RunConfig, console: Con
     try:
         console.write(f"MLflow: {track(layout, uri).url}")
     except GurukulError as error:
-        folder = [] if str(layout.data_dir) == "data" else ["--data-dir", str(layout.data_dir)]
-        again = shlex.join(["orchestrator", "mlflow", layout.folder.name, uri, *folder])
+        again = command_line("mlflow", layout.folder.name, uri, data_dir=layout.data_dir)
         console.write(f"warning: {error}; the run is complete, `{again}` stores it there")
     return code
 

@@ -1,6 +1,5 @@
 """What every screen shows of a study: its trials as cells, what it found, and the commands that follow."""
 
-import shlex
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from orchestrator.ledger.run_status import RunCondition
 from orchestrator.tuning.result import written
 from orchestrator.tuning.study_log import best_of, read_trials
 from schemas.config.tuning import UNITS
+from schemas.contract.command_line import command_line
 from schemas.contract.errors import FileError
 from schemas.contract.numbers import shown
 from schemas.contract.study import Study, StudyTrial, TrialState
@@ -62,7 +62,7 @@ class StudyView:
         """The command that runs the best settings; None without a file of them."""
         if not self.layout.best.is_file():
             return None
-        return shlex.join(["orchestrator", "run", "--config", str(self.layout.best)])
+        return command_line("run", "--config", str(self.layout.best))
 
 
 def read_study(layout: RunLayout) -> StudyView:

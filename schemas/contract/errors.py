@@ -9,6 +9,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar
 
+from schemas.contract.command_line import command_line
+
 
 class ExitCode(IntEnum):
     """The exit codes of `orchestrator`. `workers` has the same, except 130."""
@@ -33,11 +35,10 @@ class RunNotFoundError(RequestError):
     """No run of that name is stored under the data folder."""
 
     def __init__(self, run_id: str, data_dir: str | Path, names: Sequence[str] = ()) -> None:
-        where = "" if str(data_dir) == "data" else f" --data-dir {data_dir}"
         near = f" (near: {', '.join(found)})" if (found := get_close_matches(run_id, names)) else ""
         super().__init__(
             f"there is no run {run_id} under {Path(data_dir) / 'models'}{near};"
-            f" `orchestrator runs{where}` lists the runs"
+            f" `{command_line('runs', data_dir=data_dir)}` lists the runs"
         )
 
 

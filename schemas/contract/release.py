@@ -2,9 +2,9 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from schemas.config.costs import CostRates, Costs
 from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, FeatureChoice
@@ -225,6 +225,12 @@ class Prediction(Frozen):
     in_sample: bool
     unseen: bool
     release_id: str
+
+    @model_validator(mode="after")
+    def _has_one_number(self) -> Self:
+        if (self.probability is None) == (self.value is None):
+            raise ValueError(f"a prediction of {self.symbol} has either a probability or a value, never both or none")
+        return self
 
     @property
     def predicted(self) -> float:

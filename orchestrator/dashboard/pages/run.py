@@ -23,6 +23,7 @@ from orchestrator.dashboard.stream import streamed
 from orchestrator.dashboard.trials import trial_facts
 from orchestrator.dashboard.watched import Watched, watched
 from orchestrator.ledger.ledger import Ledger
+from schemas.contract.command_line import command_line
 from schemas.contract.errors import GurukulError, RunNotFoundError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import Role
@@ -78,16 +79,17 @@ def window(request: Request) -> Response:
 def results(request: Request) -> Response:
     """The conclusion of the run, and the numbers behind it."""
     run = run_of(request)
+    verify = command_line("verify", run.run_id, data_dir=run.layout.data_dir)
     try:
         found = judgement(run.layout)
     except GurukulError as error:
-        fault = f"The judgement cannot be read: {error}. `orchestrator verify {run.run_id}` lists all that is wrong."
+        fault = f"The judgement cannot be read: {error}. `{verify}` lists all that is wrong."
         return run_page(request, run, "results", found=None, fault=fault, tables=None)
     fault = ""
     if found is not None and run.recommendation not in (None, found.conclusion.recommendation):
         fault = (
             f"The ledger has {run.recommendation}, statistics.json gives {found.conclusion.recommendation}: one was"
-            f" changed. `orchestrator verify {run.run_id}` shows the details."
+            f" changed. `{verify}` shows the details."
         )
     others = [each.run_id for each in listed(_here(request).data_dir)[0] if each.layout.statistics.is_file()]
     return run_page(

@@ -67,5 +67,5 @@ def test_decisions_are_made_in_the_folders_of_the_run() -> None:
     assert (
         deploy("r", ReleaseConfig(data_dir="d", release_dir="/out"))
         == deploy("r", apart)
-        == "orchestrator deploy r --to staging --data-dir d --release-dir /out"
+        == "orchestrator deploy r --to staging --release-dir /out --data-dir d"
     )

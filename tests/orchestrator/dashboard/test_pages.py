@@ -324,7 +324,7 @@ def test_releases_show_every_decision(client: TestClient) -> None:
 
 def _folders(command: str) -> str:
     """The options of folders at the end of a command."""
-    found = re.search(r"( --data-dir \S+)?( --release-dir \S+)?$", command)
+    found = re.search(r"( --release-dir \S+)?( --data-dir \S+)?$", command)
     return found[0] if found else ""
 
 

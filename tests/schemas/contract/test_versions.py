@@ -65,6 +65,7 @@ EXCLUDED = {
     "schemas.contract.code_digest": "computes the digest",
     "schemas.contract.device": "names devices; XGBoost's device is in the stored parameters",
     "schemas.contract.child_process": "command lines and environments of child processes",
+    "schemas.contract.command_line": "commands that messages name",
     "schemas.contract.errors": "error classes",
     "schemas.contract.folders": "which folders a worker may use",
     "schemas.contract.presence": "what workers publish of themselves",
