@@ -226,4 +226,4 @@ def test_the_count_of_trials_adds_up() -> None:
         "3 configurations tried on these symbols and days; with 36 other selections of symbols that could have been"
         " made, 39 in all."
     )
-    assert "as the best of 39 configurations tried" in found.sureness[0].meaning
+    assert "as the best of 39 configurations and selections of symbols tried" in found.sureness[0].meaning
