@@ -54,7 +54,7 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
             for _, each in sorted(rivals.items())
         ),
         notes=(
-            *_notes(trials, own, selections, len(before), faults), *_on_holdout(own, opened),
+            *_notes(trials, own, selections, before, faults), *_on_holdout(own, opened),
             *_on_studies(studies, own),
         ),
         studies=studies,
@@ -112,16 +112,19 @@ def _on_studies(studies: Iterable[CountedStudy], own: Trial) -> list[str]:
     ]
 
 
-def _notes(trials: Sequence[Trial], own: Trial, selections: int, seen: int, faults: Sequence[str]) -> tuple[str, ...]:
+def _notes(
+    trials: Sequence[Trial], own: Trial, selections: int, before: set[str], faults: Sequence[str]
+) -> tuple[str, ...]:
     notes = list(faults)
     if all(each.run_id == own.run_id for each in trials):
         notes.append(
             "The ledger of trials begins with this run: trials of other users, or before the ledger, are not counted."
         )
     if selections > 1:
+        shared = len(before & set(own.symbols))
         notes.append(
-            f"The {len(own.symbols)} symbols of this run could have been any of {selections:,} selections from the"
-            f" {seen} that were tried before; each counts as a trial."
+            f"Of {len(before)} symbols that were tried before this run has {shared}, which could have been any of"
+            f" {selections:,} selections; each counts as a trial."
         )
     return tuple(notes)
 

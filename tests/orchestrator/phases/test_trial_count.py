@@ -81,7 +81,10 @@ def test_symbols_chosen_after_looking_count_as_selections() -> None:
     few, all_of_them = trial(1, symbols=SYMBOLS[:5]), trial(0, symbols=SYMBOLS)
     found = counted(all_of_them, few)
     assert (found.configurations, found.selections, found.trials) == (2, comb(36, 5), 2 + comb(36, 5) - 1)
-    assert any("any of 376,992 selections from the 36" in note for note in found.notes)
+    said = "Of {} symbols that were tried before this run has {}, which could have been any of {} selections; each"
+    assert any(said.format(36, 5, "376,992") in note for note in found.notes)
+    two_of_three = counted(trial(0, symbols=(*SYMBOLS[:2], "X")), trial(1, symbols=SYMBOLS))
+    assert two_of_three.selections == 3 and any(said.format(3, 2, 3) in note for note in two_of_three.notes)
     assert counted(trial(0, symbols=SYMBOLS[:5]), trial(1, symbols=SYMBOLS)).trials == 2
     assert counted(trial(0, symbols=SYMBOLS), trial(1, symbols=SYMBOLS[:18])).selections == MOST_SELECTIONS
 
