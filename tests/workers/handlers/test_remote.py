@@ -1,18 +1,25 @@
 """What a worker with a store brings to its host before it does a task."""
 
+from datetime import date
 from pathlib import Path
 
+from orchestrator.store.run_store import RunStore
 from schemas.contract.folders import Folders
 from schemas.contract.task import Role, RunTask
+from schemas.contract.universe import Stay, Universe
 from schemas.files.atomic import sha256_of, to_json
-from schemas.files.layout import BarsLayout
-from schemas.files.run_files import open_run
+from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.run_files import open_run, write_model
+from schemas.files.run_paths import portable
+from schemas.files.universe import store_universe, stored_universe
 from schemas.store.judged_inputs import list_key
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror
 from tests.conftest import Finished
 from workers.handlers.remote import carry_out
 from workers.handlers.task_result import Result
+
+TASK = RunTask(run_id="generated", telemetry=False, role=Role.STATISTICS, gate="data")
 
 
 def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
@@ -29,7 +36,6 @@ def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
         own.push_bars(bars, bars.bars(symbol), row.sha256)
     own.push(layout.manifest)
     own.store.put(list_key(layout), to_json(ListedFiles(files={}).model_dump(mode="json")).encode())
-    task = RunTask(run_id="generated", telemetry=False, role=Role.STATISTICS, gate="data")
     found: dict[str, str] = {}
 
     def judge(_: RunTask, data_dir: Path) -> Result:
@@ -40,5 +46,33 @@ def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
         gate.touch()
         return Result()
 
-    carry_out(task, Folders(data_dir=str(tmp_path / "late"), store=url), judge)
+    carry_out(TASK, Folders(data_dir=str(tmp_path / "late"), store=url), judge)
     assert found == {symbol: row.sha256 for symbol, row in rows.items()}
+
+
+def test_a_host_without_the_universe_of_a_run_finds_it_in_the_store(two_device_run: Finished, tmp_path: Path) -> None:
+    """The orchestrator publishes it with the run's name, and the first task of the run brings it."""
+    url, data_dir = f"file://{tmp_path}/store", tmp_path / "own"
+    universe = Universe(stays={"M&M": (Stay(first=date(2023, 1, 2)),)})
+    store_universe(universe, data_dir)
+    manifest, _ = open_run(two_device_run.cwd / "data", "generated")
+    config = manifest.config.model_copy(
+        update={"members": universe.sha256, "store": url, "data_dir": str(data_dir), "telemetry_dir": None}
+    )
+    layout = RunLayout.under(data_dir, "generated")
+    write_model(layout.manifest, manifest.model_copy(update={"config": portable(config, data_dir), "bars": None}))
+    own = RunStore.of(config, layout)
+    assert own is not None
+    own.claim_name()
+    own.offer_inputs()
+    found: list[Universe] = []
+
+    def judge(_: RunTask, late: Path) -> Result:
+        found.append(stored_universe(late, universe.sha256))
+        gate = late / layout.gate("data").relative_to(data_dir)
+        gate.parent.mkdir(parents=True, exist_ok=True)
+        gate.touch()
+        return Result()
+
+    carry_out(TASK, Folders(data_dir=str(tmp_path / "late"), store=url), judge)
+    assert found == [universe]
