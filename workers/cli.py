@@ -45,6 +45,7 @@ from schemas.redis.client import BROKER_ENV
 from schemas.store.probe import checked_store
 from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
 from schemas.terminal.version_option import VersionOption
+from workers.celery.parent_watch import end_with
 from workers.devices.discovery import find_devices
 
 if TYPE_CHECKING:
@@ -236,7 +237,11 @@ QUESTIONS = {
 
 
 def _answer(question: Question) -> None:
-    """Answer one question on stdin; exit with 2 if it is malformed, or what it needs is not installed."""
+    """Answer one question on stdin; exit with 2 if it is malformed, or what it needs is not installed.
+
+    Code of a plug-in may hang: the process that asks ends it after a limit, and if that process is killed, it ends too.
+    """
+    end_with(os.getppid())
     try:
         if question.needs_worker:
             _require_extras(["worker"])

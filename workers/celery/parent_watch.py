@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import cache
 
 from workers.devices.pinning import PARENT_ENV
 
@@ -15,6 +16,12 @@ def watch_parent() -> None:
     """
     parent = int(os.environ.get(PARENT_ENV) or os.getppid())
     os.environ[PARENT_ENV] = str(os.getpid())
+    end_with(parent)
+
+
+@cache
+def end_with(parent: int) -> None:
+    """End this process as soon as the process `parent` is not its parent any more."""
     never = threading.Event()
 
     def watch() -> None:

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
+from schemas.contract.process import still_runs
 from schemas.redis.client import BROKER_ENV
 from tests.conftest import clean_environment
 from tests.waiting import wait_for
@@ -20,6 +22,17 @@ def test_a_parent_that_ended_before_the_watch_began_is_noticed() -> None:
     environment = clean_environment() | {PARENT_ENV: str(gone.pid)}
     ended = subprocess.run([sys.executable, "-c", CHILD], env=environment, timeout=30)
     assert ended.returncode == 1
+
+
+def test_a_question_ends_with_the_process_that_asks(tmp_path: Path) -> None:
+    """SIGKILL of the asker leaves no process that runs a plug-in which hangs."""
+    (tmp_path / "hangs.py").write_text("import time\nopen('begun', 'w').close()\ntime.sleep(60)\n")
+    code = "from orchestrator.runs.plugins import ask_about; ask_about((), ('hangs.py',))"
+    with psutil.Popen([sys.executable, "-c", code], cwd=tmp_path, env=clean_environment()) as asker:
+        wait_for((tmp_path / "begun").exists, "the plug-in")
+        (process,) = asker.children()
+        asker.kill()
+    wait_for(lambda: not still_runs(process.pid), "the end of the process")
 
 
 def test_a_supervisor_that_is_killed_at_once_leaves_no_worker(server: str) -> None:
