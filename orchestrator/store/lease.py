@@ -119,12 +119,12 @@ class Lease:
             now = self._store.get(self._key)
             found = self._holder(now)
             self._own = None
-            if (
-                found is not None
-                and found.asked_to_cancel
-                and (found.machine, found.pid) == (holder.machine, holder.pid)
-            ):
+            if found is not None and (found.machine, found.pid) == (holder.machine, holder.pid):
                 self._own = now
-                raise Cancelled("stopped by `orchestrator cancel` on another host")
+                if found.asked_to_cancel:
+                    raise Cancelled("stopped by `orchestrator cancel` on another host")
+                if now != before:  # an earlier renewal, whose answer was lost
+                    self._write(now, renewed)
+                    return
             raise RequestError(f"another host has taken over the run: see {self._store.url}/{self._key}")
         self._own, self._renewed = own, time.monotonic()

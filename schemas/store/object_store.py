@@ -1,6 +1,7 @@
 """An object store by its URL: whole objects are put and read, and of two that are put first, the first stays."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 PATIENCE_S = 120.0
 MOST_RETRIES = 1000
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-CLIENT: dict[str, Any] = {"timeout": "30s", "connect_timeout": "5s"}
+# An answer that is later than this is lost; sooner where the patience is shorter.
+ANSWER_S, CONNECTED_S = 30.0, 5.0
+# Between two conditional writes of which the first had no answer.
+PAUSE_S = 1.0
 
 
 class ObjectStore:
@@ -42,8 +46,9 @@ class ObjectStore:
 
         self.url = store_url(url)
         own: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {}
+        self._patience_s = patience_s
         retry = {"max_retries": MOST_RETRIES, "retry_timeout": timedelta(seconds=patience_s)}
-        remote: dict[str, Any] = {} if own else {"client_options": _client_options(), "retry_config": retry}
+        remote: dict[str, Any] = {} if own else {"client_options": _client_options(patience_s), "retry_config": retry}
         try:
             self._connection: Connection = obstore.store.from_url(self.url, **own, **remote)
         except (BaseError, OSError) as error:
@@ -75,20 +80,27 @@ class ObjectStore:
     def put_first(self, key: str, content: bytes) -> bytes:
         """Store an object unless one of that key is stored; return the stored content, own or first.
 
-        A request that was sent again after its answer was lost finds its own object.
+        A request that was sent again after its answer was lost finds its own object. The library sends one with a
+        condition again only if the store has refused it, so one without an answer is sent again here.
         """
         import obstore
-        from obstore.exceptions import AlreadyExistsError
+        from obstore.exceptions import AlreadyExistsError, GenericError
 
-        with self._named(f"write {key}"):
-            try:
-                obstore.put(self._connection, key, content, mode="create", use_multipart=False)
-                METER.stored(len(content))
-                return content
-            except AlreadyExistsError:
-                pass
-        stored = self.get(key)
-        return self.put_first(key, content) if stored is None else stored
+        deadline_s = time.monotonic() + self._patience_s
+        while True:
+            with self._named(f"write {key}"):
+                try:
+                    obstore.put(self._connection, key, content, mode="create", use_multipart=False)
+                    METER.stored(len(content))
+                    return content
+                except AlreadyExistsError:
+                    pass
+                except GenericError:
+                    if time.monotonic() + PAUSE_S > deadline_s:
+                        raise
+                    time.sleep(PAUSE_S)
+            if (stored := self.get(key)) is not None:
+                return stored
 
     def replace(self, key: str, content: bytes, before: bytes | None) -> bool:
         """Store an object if the one of that key still is `before` (None: there is none); whether it was stored."""
@@ -163,13 +175,14 @@ class ObjectStore:
             ) from None
 
 
-def _client_options() -> dict[str, Any]:
+def _client_options(patience_s: float) -> dict[str, Any]:
     """How requests are sent. RequestError for an endpoint without TLS, unless that was asked for."""
     endpoint = next((value for name in ENDPOINTS if (value := os.environ.get(name))), "")
     allows = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")
     if endpoint.startswith("http://") and not allows:
         raise RequestError(f"{endpoint} is not encrypted; use https, or on a trusted network AWS_ALLOW_HTTP=true")
-    return CLIENT | {"allow_http": allows}
+    answer, connected = (timedelta(seconds=min(each, patience_s)) for each in (ANSWER_S, CONNECTED_S))
+    return {"timeout": answer, "connect_timeout": connected, "allow_http": allows}
 
 
 @lru_cache(maxsize=4)

@@ -40,16 +40,16 @@ class S3Server:
             return []
         self.requests.append(f"{environment['REQUEST_METHOD']} {environment['PATH_INFO']}")
         fault = self.faults.popleft() if environment["REQUEST_METHOD"] == "PUT" and self.faults else None
-        if fault == "late":
+        if fault in ("late", "dropped"):
             threading.Event().wait(LATE_S)
         if fault == "unconditional":
             environment.pop("HTTP_IF_NONE_MATCH", None)
         if fault == "unanswered":
             for _ in self._moto(environment, lambda *_: None):
                 pass
-        if fault in ("refused", "unanswered"):
+        if fault in ("refused", "dropped", "unanswered"):
             body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-            environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0)) if fault == "refused" else None
+            environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0)) if fault != "unanswered" else None
             respond("503 Slow Down", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
             return [body]
         found: Iterable[bytes] = self._moto(environment, respond)

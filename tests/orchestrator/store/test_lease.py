@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.store import lease as module
 from orchestrator.store.lease import EXPIRY_S, RENEWED_EVERY_S, Lease
-from schemas.contract.errors import Cancelled, GurukulError, RequestError
+from schemas.contract.errors import Cancelled, GurukulError, RequestError, StoreError
 from schemas.store.object_store import ObjectStore
 
 
@@ -84,6 +84,30 @@ def test_a_holder_that_slept_stops_when_another_has_taken_over(
         one.keep()
     one.give_back()
     assert not one.is_held and store.get("lease") == taken
+
+
+def test_a_renewal_whose_answer_was_lost_is_its_holder_s(
+    store: ObjectStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has it, the holder does not know that: it goes on, and no other host has the run."""
+    one, two = Lease(store, "lease"), Lease(store, "lease")
+    host("one", monkeypatch)
+    one.take()
+
+    def unanswered(key: str, content: bytes, before: bytes | None) -> bool:
+        replace(key, content, before)
+        raise StoreError("no answer")
+
+    replace = store.replace
+    clock.now += RENEWED_EVERY_S
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "replace", unanswered)
+        one.keep()
+    clock.now += RENEWED_EVERY_S
+    one.keep()
+    host("two", monkeypatch)
+    with pytest.raises(RequestError, match="try again in 60 s"):
+        two.take()
 
 
 def test_a_run_is_cancelled_from_another_host_and_that_is_confirmed(

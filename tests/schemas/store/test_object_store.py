@@ -7,6 +7,7 @@ import pytest
 
 from schemas.contract.errors import RequestError, StoreError
 from schemas.contract.store_address import store_url
+from schemas.store import object_store
 from schemas.store.object_store import ObjectStore, open_store
 from schemas.store.probe import checked_store
 from tests.doubles.s3_server import BUCKET, Fault, S3Server, s3_server
@@ -67,6 +68,22 @@ def test_a_write_survives_a_store_that_is_busy_or_slow(s3: S3Server, tmp_path: P
     assert store.put_first("artifact.tar", b"own") == b"own"
     assert not s3.faults
     assert store.put_first("artifact.tar", b"other") == b"own"
+
+
+@pytest.mark.parametrize("faults", [["late"], ["dropped", "dropped"]])
+def test_a_write_without_an_answer_is_sent_again(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[Fault]
+) -> None:
+    """The library sends one with a condition once: the server has done it, or has it no more. Not beyond its patience."""
+    monkeypatch.setattr(object_store, "ANSWER_S", 0.2)
+    monkeypatch.setattr(object_store, "PAUSE_S", 0.5)
+    store = ObjectStore(f"{URL}/{tmp_path.name}/{faults[0]}")
+    s3.faults.extend(faults)
+    assert store.put_first("artifact.tar", b"own") == b"own"
+    assert not s3.faults and store.get("artifact.tar") == b"own"
+    s3.faults.append("dropped")
+    with pytest.raises(StoreError, match="does not write other.tar"):
+        ObjectStore(store.url, patience_s=0.3).put_first("other.tar", b"own")
 
 
 def test_a_store_that_stays_away_is_named(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
