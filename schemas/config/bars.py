@@ -148,6 +148,15 @@ class BarsConfig(BarSource):
     )
     json_summary: bool = Field(False, description="Print JSON as the last line of stdout, the rest on stderr.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_text_ends_early(cls, values: object) -> object:
+        """Most texts here name files, and the file system refuses the character zero with an error of its own."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if any("\0" in text for text in (value if is_texts(value) else [value]) if isinstance(text, str)):
+                raise ValueError(f"{name} contains the character zero, which no name of a file has")
+        return values
+
     @field_validator("symbols", mode="before")
     @classmethod
     def _split_symbols(cls, value: object) -> object:
