@@ -16,8 +16,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "bucket"
 # refused: 503 before anything is done. unanswered: done, then 503, so that the client sends it again. late: done after
-# half a second. unconditional: done without its condition.
-Fault = Literal["refused", "unanswered", "late", "unconditional"]
+# half a second. dropped: not done, and no answer for half a second. unconditional: done without its condition.
+Fault = Literal["refused", "unanswered", "late", "dropped", "unconditional"]
 LATE_S = 0.5
 
 Environment = dict[str, Any]
@@ -49,7 +49,8 @@ class S3Server:
                 pass
         if fault in ("refused", "dropped", "unanswered"):
             body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-            environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0)) if fault != "unanswered" else None
+            if fault != "unanswered":
+                environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
             respond("503 Slow Down", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
             return [body]
         found: Iterable[bytes] = self._moto(environment, respond)
