@@ -50,7 +50,8 @@ def run_checks(redis: Redis, address: BrokerAddress, devices: tuple[Device, ...]
     """
     yield from server_checks(redis, address)
     commands = (ORCHESTRATOR | WORKER if devices else ORCHESTRATOR).commands
-    lacks = list(_refused_commands(redis, commands))
+    has_login = bool(address.username or address.password)
+    lacks = list(_refused_commands(redis, commands, has_login=has_login))
     if devices:
         lacks += _refused_channels(redis, address.database)
     yield from (Check(name="rights", state=CheckState.FAULT, text=each) for each in lacks)
@@ -72,7 +73,7 @@ def run_checks(redis: Redis, address: BrokerAddress, devices: tuple[Device, ...]
         yield Check(name="clients", state=CheckState.OK, text=f"has {used} of {limit} clients")
 
 
-def _refused_commands(redis: Any, commands: Container[str]) -> Iterator[str]:
+def _refused_commands(redis: Any, commands: Container[str], *, has_login: bool) -> Iterator[str]:
     """Try each of these commands that needs no other before it, on keys that expire."""
     token = secrets.token_hex(8)
     keys = {kind: check_key(token, kind) for kind in ("string", "list", "hash", "set", "zset", "stream")}
@@ -120,12 +121,19 @@ def _refused_commands(redis: Any, commands: Container[str]) -> Iterator[str]:
             pipe.execute_command(*call)
         replies = pipe.execute(raise_on_error=False)
     errors = [(call[0], reply) for call, reply in zip(calls, replies, strict=True) if isinstance(reply, RedisError)]
-    yield from (f"takes no work: {why}" for _, error in errors if (why := refused_write(error)) is not None)
-    yield from (_channels(error) for _, error in errors if "channel" in str(error))
-    if names := [name for name, error in errors if isinstance(error, NoPermissionError)]:
+    yield from dict.fromkeys(f"takes no work: {why}" for _, error in errors if (why := refused_write(error)))
+    yield from dict.fromkeys(_channels(error) for _, error in errors if "channel" in str(error))
+    errors = [each for each in errors if not refused_write(each[1]) and "channel" not in str(each[1])]
+    names = [name for name, error in errors if isinstance(error, NoPermissionError)]
+    if names and not has_login:
+        yield "does not let a client without a login work; give a user and a password: redis://USER:PASSWORD@HOST"
+        return
+    if names:
         allowed = " ".join(f"+{name.lower()}" for name in names)
         yield f"does not allow {', '.join(names)} to this user; add {allowed} to its ACL: see `orchestrator acl`"
-    yield from (f"lacks {name} ({error}); Redis 6.2 or newer, or Valkey, has it" for name, error in errors)
+    for name, error in errors:
+        if name not in names:
+            yield f"lacks {name} ({error}); Redis 6.2 or newer, or Valkey, has it"
     with redis.pipeline(transaction=True) as pipe:
         try:
             pipe.execute_command("EXISTS", keys["string"])

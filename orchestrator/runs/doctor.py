@@ -16,8 +16,8 @@ from schemas.contract.errors import GurukulError
 from schemas.contract.presence import Presence
 from schemas.files.free_space import free_gib, free_space_check
 from schemas.redis.client import address_of, connect
+from schemas.redis.connection_fault import connection_fault
 from schemas.redis.server_checks import clock_check, skew_check
-from schemas.redis.writes import trouble
 from schemas.store.probe import checked_store
 
 
@@ -62,7 +62,7 @@ def _broker(url: str, needs: Needs) -> Iterator[Check]:
     except GurukulError as error:
         yield _fault("broker", str(error).removeprefix("broker "))
     except RedisError as error:
-        yield _fault("broker", f"{public_url(url)} {trouble(error)}")
+        yield _fault("broker", f"{public_url(url)} {connection_fault(error, url)}")
 
 
 def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:

@@ -1,6 +1,6 @@
 """Why no connection to a broker is made, and what to do about it."""
 
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from schemas.contract.broker_address import ENCODE, public_url
 from schemas.redis.writes import trouble
@@ -34,7 +34,7 @@ def connection_fault(error: RedisError, url: str) -> str:
     """Why a client of `url` raised `error` when it connected, and the remedy: it continues "the broker"."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, AuthenticationError):
-        encode = f": {ENCODE}" if "%" in url else ""
+        encode = f": {ENCODE}" if "%" in url.rpartition("@")[0] else ""
         return f"refuses the login ({text}); give its user and password in --broker or in --broker-file{encode}"
     known = next((meaning for part, meaning in _ANSWERS if part in text.lower()), None)
     if known is not None:
@@ -44,6 +44,10 @@ def connection_fault(error: RedisError, url: str) -> str:
         return f"has no TLS at this port ({text}); give the port with TLS (tls-port), or redis:// for one without"
     if not encrypted and any(part in text.lower() for part in _CLOSED):
         return f"ends the connection ({text}); if this port has TLS, give rediss://"
+    if isinstance(error, NoPermissionError) and "@" not in url:
+        return (
+            f"refuses a command without a login ({text}); give a user and a password, as in rediss://USER:PASSWORD@HOST"
+        )
     failed = trouble(error)
     if not failed.startswith("does not answer"):
         return failed

@@ -11,9 +11,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError
 
 from orchestrator.broker.embedded import check, find_binary
-from orchestrator.broker.requirements import check_for_run
+from orchestrator.broker.requirements import check_for_run, run_checks
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
+from schemas.redis.client import address_of, connect
 from tests.conftest import with_role
 from tests.ports import free_port
 from tests.waiting import wait_for
@@ -68,6 +69,31 @@ def test_what_the_user_may_not_do_is_named(redis: Redis, server: str, rules: tup
             check_for_run(f"redis://limited:pw@{server.rpartition('@')[2]}", DEVICES)
     finally:
         user.execute_command("ACL", "DELUSER", "limited")
+
+
+def test_a_right_that_is_missing_is_named_once(redis: Redis, server: str) -> None:
+    """One check of rights, whatever their number; a command that the server has is not called one that it lacks."""
+    url = f"redis://few:pw@{server.rpartition('@')[2]}"
+    redis.acl_setuser("few", enabled=True, passwords=["+pw"], commands=["+@all", "-get", "-set", "-xadd"], keys=["~*"])
+    try:
+        with connect(url) as client:
+            texts = [each.text for each in run_checks(client, address_of(url), ()) if each.name == "rights"]
+    finally:
+        redis.acl_deluser("few")
+    assert len(texts) == 2 and "allchannels" in texts[0]
+    assert texts[1].startswith("does not allow SET, GET, XADD to this user; add +set +get +xadd to its ACL")
+
+
+def test_a_client_without_a_login_is_told_of_the_login(redis: Redis, server: str) -> None:
+    """The default user of the project's aclfile answers PING alone."""
+    redis.acl_setuser("bare", enabled=True, passwords=["+pw"], commands=["+ping", "+info", "+multi", "+exec"])
+    try:
+        with connect(f"redis://bare:pw@{server.rpartition('@')[2]}") as client:
+            address = address_of(f"redis://{server.rpartition('@')[2]}")
+            texts = [each.text for each in run_checks(client, address, ()) if each.name == "rights"]
+    finally:
+        redis.acl_deluser("bare")
+    assert texts and texts[0].startswith("does not let a client without a login work; give a user and a password")
 
 
 def test_a_refused_login_names_the_codes_of_a_url(redis: Redis, server: str) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from schemas.redis.client import connect
 from schemas.redis.connection_fault import broker_fault
@@ -65,3 +65,10 @@ def test_protected_mode_is_not_taken_for_a_server_that_is_down() -> None:
     shown = broker_fault(RedisConnectionError(f"{text} default user. In this mode ..."), "redis://10.0.0.1:6379/0")
     assert shown.endswith("then set protected-mode no in its configuration")
     assert "DENIED" not in shown
+
+
+def test_a_login_that_is_missing_is_not_taken_for_a_right_that_is() -> None:
+    """The default user of the project's aclfile may send PING alone."""
+    error = NoPermissionError("this user has no permissions to run the 'set' command")
+    assert "give a user and a password" in broker_fault(error, "rediss://10.0.0.1:6379/0?ssl_ca_certs=a%2Fb.pem")
+    assert "`orchestrator acl` prints" in broker_fault(error, "rediss://me:pw@10.0.0.1:6379/0")
