@@ -355,7 +355,9 @@ class _Filling:
         if item is not None:
             self._again.remove(item)
             return item
-        return self._untried.take(name, idle=self._out[name] < self._slots(name))
+        # With more devices than symbols some hold none, and would wait for a message at the end of each window.
+        some_hold_none = len(self._usable) > len(self._view.waiting)
+        return self._untried.take(name, idle=some_hold_none or self._out[name] < self._slots(name))
 
 
 def _may_run_on(item: Item, device: str, there: Collection[str]) -> bool:

@@ -95,6 +95,15 @@ def test_other_devices_symbols_are_for_free_slots_only() -> None:
     assert sends(view([device("d1")], waiting, holders=held, out=[busy])) == []
 
 
+@pytest.mark.parametrize(("symbols", "expected"), [(["A", "B"], ["d0"]), (["A"], ["d0", "d1"])])
+def test_with_more_devices_than_symbols_all_get_an_attempt_ahead(symbols: list[str], expected: list[str]) -> None:
+    """One that holds no symbol of what waits gets one of another device's, too; with enough symbols it gets none."""
+    waiting = [piece(symbol, number) for number in range(4) for symbol in symbols]
+    out = [sent(piece("C", number), f"d{number}") for number in range(2)]
+    found = sends(view([device("d0"), device("d1")], waiting, out=out, holders={"A": "d0", "B": "d0"}))
+    assert [name for _, name in found] == expected
+
+
 def test_what_was_tried_before_goes_first_once_it_is_due() -> None:
     """Work that was tried before waits until it is due, then goes before everything else."""
     again, new = piece("Z", due_s=100.0), piece("A", 0, size=9)

@@ -67,8 +67,9 @@ def test_a_run_alone_has_no_limit_and_its_used_time_fades() -> None:
 
 def test_no_more_is_sent_than_the_run_s_slots() -> None:
     """What is out counts, and there is no attempt beyond the slots; a far device keeps a part of what is on its way."""
-    devices, waiting = [device("d0", 2), device("d1", 2)], [piece("A", number) for number in range(40)]
-    assert len(sends(view(devices, waiting))) == 5
+    devices = [device("d0", 2), device("d1", 2)]
+    waiting = [piece(symbol, number) for number in range(20) for symbol in "AB"]
+    assert len(sends(view(devices, waiting))) == 6
     assert len(sends(view(devices, waiting, allotted={"d0": 1, "d1": 1}))) == 2
     assert len(sends(view(devices, waiting, allotted={"d0": 1, "d1": 1}, out=[sent(piece("B"), "d0")]))) == 1
     assert sends(view(devices, waiting, allotted={})) == []
