@@ -36,7 +36,7 @@ def features(
 ) -> None:
     """List the features that models can see, or the columns that a choice of them gives, or write a run's values.
 
-    With --plugins, the labels and gates of the files too.
+    With --plugins, the labels, gates and sources of the files too.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def features(
 
 
 def _show(found: PluginReport) -> None:
-    """Print a table of the features, and one of the labels if there are labels of a user's own."""
+    """Print a table of the features, and one each of a user's own labels, gates and sources of bars."""
     table = table_of("feature", "formula", "warm-up, bars", "source", left=("feature", "formula", "source"))
     table.columns[0].no_wrap = True
     for each in found.features:
@@ -85,6 +85,11 @@ def _show(found: PluginReport) -> None:
         for judge in found.gates:
             gates.add_row(judge.name, judge.question, "rejects" if judge.decides else "warns", shown(judge.plugin))
         Console().table(gates)
+    if found.sources:
+        sources = table_of("bars", "prices", "source", left=("bars", "prices", "source"))
+        for own in found.sources:
+            sources.add_row(f"plugin:{own.name}", "adjusted" if own.adjusted else "as traded", shown(own.plugin))
+        Console().table(sources)
 
 
 def _source(each: FeatureFacts | LabelFacts) -> str:

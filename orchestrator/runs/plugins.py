@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from orchestrator.runs.side import read_side, side_choice
 from orchestrator.runs.worker_process import ask
-from schemas.config.bars import BarsConfig, IngestConfig
+from schemas.config.bars import BarsConfig, IngestConfig, OwnSource
 from schemas.config.features import OWN, RANK, SETS, Plugged
 from schemas.config.model_kinds import KINDS, ROLES
 from schemas.config.run import RunConfig
@@ -77,7 +77,9 @@ def with_plugins(
         timezone=config.timezone, plugins=found.plugins, side=side_choice(config, side, features),
         label_side=side_choice(config, side, labels),
     ) if found.plugins else None  # fmt: skip
-    filled = config.model_copy(update={"plugged": plugged, "own_gates": found.gates, "own_source": found.source})
+    filled = config.model_copy(
+        update={"plugged": plugged, "own_gates": found.gates, "own_source": _chosen(config, found)}
+    )
     refuse_adjusted_twice(filled)
     return (_with_horizon(filled, labels[0]) if labels else filled), side
 
@@ -88,9 +90,15 @@ def with_own_source(config: IngestConfig) -> IngestConfig:
         return config
     if not (name := own_source(config.source)):
         raise RequestError("ingest uses only the sources of plug-ins; add --source plugin:NAME, or leave out --plugins")
-    filled = config.model_copy(update={"own_source": ask_about((OWN,), config.plugins, source=name).source})
+    found = ask_about((OWN,), config.plugins, source=name)
+    filled = config.model_copy(update={"own_source": _chosen(config, found)})
     refuse_adjusted_twice(filled)
     return filled
+
+
+def _chosen(config: BarsConfig, found: PluginReport) -> OwnSource | None:
+    """The plug-in's source that reads the bars of a config; None if they are of another kind."""
+    return next((each for each in found.sources if each.name == own_source(config.source)), None)
 
 
 def refuse_adjusted_twice(config: BarsConfig) -> None:

@@ -114,9 +114,9 @@ class LabelFacts(Frozen):
 
 
 class PluginReport(Answer):
-    """Plug-ins that define features, labels or models, all features in order, and the plug-ins' labels and gates.
+    """Plug-ins that define features, labels or models, all features in order, and plug-ins' labels, gates and sources.
 
-    `columns` are those that the request stands for, `source` is the source that it names.
+    `columns` are those that the request stands for.
 
     `idle` maps the path of each plug-in of which nothing is asked for to a flag that would use it.
     """
@@ -126,7 +126,7 @@ class PluginReport(Answer):
     labels: tuple[LabelFacts, ...] = ()
     columns: tuple[str, ...] = ()
     gates: tuple[OwnGate, ...] = ()
-    source: OwnSource | None = None
+    sources: tuple[OwnSource, ...] = ()
     idle: dict[str, str] = Field(default_factory=dict)
 
 

@@ -65,7 +65,7 @@ def inspect(question: PluginQuestion) -> PluginReport:
     }
     return PluginReport(
         plugins=plugins, features=tuple(facts), labels=_label_facts(labels), columns=columns, idle=idle,
-        gates=tuple(gates.values()), source=sources.get(question.source),
+        gates=tuple(gates.values()), sources=tuple(sources.values()),
     )  # fmt: skip
 
 

@@ -135,6 +135,8 @@ def test_ingest_and_check_read_it(tmp_path: Path) -> None:
     assert found.returncode == 0 and '"adjusted": true' in found.stdout and '"bars": 700' in found.stdout
     checked = command("check", "ideas.py", "--source", "plugin:mine", cwd=tmp_path)
     assert checked.returncode == 0 and "1 accepted, 0 refused, on 700 bars of 1 symbol" in checked.stdout
+    listed = command("features", *plugins, cwd=tmp_path).stdout.splitlines()[-1]
+    assert listed.split() == ["plugin:mine", "adjusted", "ideas.py"]
     for arguments, words in (
         (("plugin:other", *plugins), "no plug-in defines a source other; they define mine"),
         (("sample", *plugins), "add --source plugin:NAME, or leave out --plugins"),
