@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredModel:
     """A model read from `windows/LABEL/teacher` or `windows/LABEL/student`.
 
@@ -62,6 +62,10 @@ class StoredModel:
         if role is Role.TEACHER:
             return cls(role, metadata, read_teacher(folder))
         return cls(role, metadata, read_student(folder, metadata.sha256))
+
+    def __repr__(self) -> str:
+        kind = getattr(self.metadata.settings, self.role)
+        return f"StoredModel({self.role} {kind} of {self.metadata.window.label}, {len(self.features)} features)"
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -154,6 +154,8 @@ def test_predictions_are_the_rows_of_the_artifacts(stored: gurukul.StoredRun) ->
 def test_a_model_predicts_probabilities(stored: gurukul.StoredRun, role: gurukul.RoleName) -> None:
     """One probability per row, whichever features are missing; another number of columns is refused."""
     model = stored.model(trained_window(stored), role)
+    kind = "xgboost" if role == "teacher" else "logistic"
+    assert repr(model) == f"StoredModel({role} {kind} of {trained_window(stored)}, {len(model.features)} features)"
     x = np.random.default_rng(1).normal(size=(5, len(model.features)))
     x[0, :] = np.nan
     probability = model.predict(x)
