@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+import psutil
 from redis import Redis
 
 from schemas.contract.base import Frozen
@@ -36,11 +37,19 @@ def take_name(redis: Redis, device: str) -> Starter | None:
     if redis.set(key, own, px=expiry_ms, nx=True):
         return None
     before: Any = redis.get(key)
-    if (other := _starter(before)) is not None and still_runs(other.pid, other.since):
+    if (other := _starter(before)) is not None and still_runs(other.pid, other.since) and not _is_own_id(other):
         return other
     # Of two processes that find the same one ended, the first to write has the name.
     replaced: Any = redis.set(key, own, px=expiry_ms, get=True)
     return None if replaced in (before, None) else _starter(replaced)
+
+
+def _is_own_id(other: Starter) -> bool:
+    """Whether a starter was an earlier process of this process's id.
+
+    A container that is killed and started again often has the ids and the machine's identity of the one before.
+    """
+    return other.pid == os.getpid() and other.since < psutil.Process().create_time()
 
 
 def leave_name(redis: Redis, device: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 import pytest
 from redis import Redis
 
@@ -164,11 +165,13 @@ def test_of_two_that_start_at_once_the_first_serves_the_device(
 
 
 def test_a_name_of_a_process_that_has_ended_is_free(redis: Redis) -> None:
-    """Also one that cannot be read; that of a process which runs is not."""
+    """Also one that cannot be read, or of this process's id in a container before; not that of a process which runs."""
     ended = subprocess.Popen(["true"])
     ended.wait()
     key = starting_key(DEVICE.name, machine_part())
-    for before in (Starter(pid=ended.pid, since=time.time()).model_dump_json(), "no starter"):
+    since = psutil.Process().create_time() - 5.0
+    starters = (Starter(pid=ended.pid, since=time.time()), Starter(pid=os.getpid(), since=since))
+    for before in (*(each.model_dump_json() for each in starters), "no starter"):
         redis.set(key, before)
         assert take_name(redis, DEVICE.name) is None
     other = take_name(redis, DEVICE.name)
