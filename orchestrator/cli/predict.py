@@ -47,7 +47,8 @@ def predict(
     env: Annotated[str, typer.Option(help="staging or production: the environment whose students predict.")],
     symbols: Symbols = None,
     source: Annotated[
-        str | None, typer.Option(help="csv:DIR, parquet:DIR or sample; if omitted: stored bars.", show_default=False)
+        str | None,
+        typer.Option(help="csv:DIR, parquet:DIR, plugin:NAME or sample; if omitted: stored bars.", show_default=False),
     ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Use bars up to this day, YYYY-MM-DD; if omitted: all bars.")

@@ -1,5 +1,6 @@
 """Runs code of plug-in files: what it prints and warns, and which line of it an error comes from."""
 
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from workers.plugins.own_lines import is_own_line
 from workers.plugins.printing import printing
 
 E = TypeVar("E", bound=GurukulError)
+
+_alone = threading.RLock()
 
 
 @contextmanager
@@ -41,9 +44,11 @@ def blamed(path: str, what: str, kind: Callable[[str], E]) -> Iterator[None]:
 def user_code(path: str, what: str) -> Iterator[None]:
     """Code of a plug-in inside: warnings are not shown, what it prints is on stderr, an error is a DataError.
 
-    Its memory is limited; its worker knows where it is, should it end or hang its process.
+    Its memory is limited; its worker knows where it is, should it end or hang its process. One thread at a time: a
+    user's function need not be safe for several, and streams and limits are the process's.
     """
     with (
+        _alone,
         printing(),
         noted(path, what),
         warnings.catch_warnings(),

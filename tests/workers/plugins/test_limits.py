@@ -2,6 +2,8 @@
 
 import resource
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,6 +12,7 @@ from schemas.contract.errors import DataError
 from workers.plugins.blame import user_code
 from workers.plugins.memory_limit import limited_memory
 from workers.plugins.printing import MOST_CHARACTERS
+from workers.plugins.time_limit import within
 
 
 def test_a_call_prints_so_much_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +48,22 @@ def test_memory_beyond_half_of_what_is_available_is_refused_inside_alone(monkeyp
             assert resource.getrlimit(resource.RLIMIT_DATA)[0] == 2**35 < soft
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def test_calls_of_several_threads_follow_each_other() -> None:
+    """As `predict` reads symbols in threads; the limits of the process are as before."""
+    before, inside, most = resource.getrlimit(resource.RLIMIT_DATA), [0], [0]
+
+    def call(number: int) -> None:
+        with user_code("ideas.py", f"in feature f{number}"), within(60.0):
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.002)
+            inside[0] -= 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(call, range(20)))
+    assert most == [1] and resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_memory_that_runs_out_names_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
