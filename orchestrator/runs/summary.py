@@ -81,10 +81,13 @@ def round_seconds(seconds: float | None) -> float | None:
 def failed_windows(ledger: Ledger) -> dict[FailureClass | None, list[str]]:
     """Failures by class: one sentence for all teachers, or all students, that failed for the same reason."""
     names: defaultdict[tuple[FailureClass | None, Role, str], list[str]] = defaultdict(list)
+    untaught: set[str] = set()
     for role in WINDOW_ROLES:
         for record in ledger.records(role, ended=True):
             if record.status is Status.FAILED:
-                names[record.failure, role, record.message].append(record.name)
+                message = "its teacher failed" if record.name in untaught else record.message
+                names[record.failure, role, message].append(record.name)
+        untaught = {name for (_, role, _), failed in names.items() if role is Role.TEACHER for name in failed}
     found: dict[FailureClass | None, list[str]] = {}
     for (failure, role, message), windows in names.items():
         who = f"{role} {windows[0]}" if len(windows) == 1 else f"{len(windows)} {role}s, the first {windows[0]}"

@@ -21,7 +21,7 @@ def test_what_failed_for_one_reason_is_one_sentence(tmp_path: Path) -> None:
         names = [f"A_{number}" for number in range(3)]
         ledger.settle(failed(Role.TEACHER, each, FailureClass.DATA, "it reads later bars") for each in names)
         ledger.settle([failed(Role.TEACHER, "B_0", FailureClass.TIMEOUT, "it ran too long")])
-        ledger.settle([failed(Role.STUDENT, "B_0", FailureClass.TIMEOUT, "its teacher failed")])
+        ledger.settle([failed(Role.STUDENT, "B_0", FailureClass.TIMEOUT, "its teacher failed: it ran too long")])
         assert failed_windows(ledger) == {
             FailureClass.DATA: ["3 teachers, the first A_0 (data): it reads later bars"],
             FailureClass.TIMEOUT: [
