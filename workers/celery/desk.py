@@ -21,7 +21,7 @@ from celery.worker import state
 from schemas.contract.task import IngestTask, Outcome, RunTask, Status, WindowTask, work_name
 from schemas.redis.attempts import claiming, giving_back, reporting
 from workers.celery.courier import Courier
-from workers.celery.transfers import Transfers
+from workers.celery.transfers import FETCH_S, Transfers
 from workers.handlers.report import lost, parse, start_event
 from workers.plugins.call_note import noted_call
 
@@ -34,8 +34,6 @@ AHEAD_ROUND_TRIPS = 1.5
 KEPT_DURATIONS = 15
 # An attempt that was claimed ahead and could not begin for so long, and four round trips, is given back.
 GIVEN_BACK_S = 1.0
-# An attempt whose inputs are not here after so long is claimed all the same: it fetches them itself, or fails.
-FETCH_S = 2.0
 
 
 @dataclass(eq=False)

@@ -24,6 +24,9 @@ from workers.handlers.window_files import fetch_bars, fetch_teacher, publish_art
 logger = logging.getLogger(__name__)
 
 MOST_THREADS = 32
+# An attempt whose inputs are not here after so long is claimed all the same: it fetches them itself, or fails. A fetch
+# that has not begun until then is left out, so that none waits for a store that is away once for each attempt.
+FETCH_S = 2.0
 KEPT_DURATIONS = 15
 
 T = TypeVar("T")
@@ -51,7 +54,8 @@ class Transfers:
 
         The attempt fetches what is missing then, so an error here is logged, and raised there.
         """
-        return self._start(lambda: self._fetch(task)) if isinstance(task, WindowTask) else None
+        asked_s = time.monotonic()
+        return self._start(lambda: self._fetch(task, asked_s)) if isinstance(task, WindowTask) else None
 
     def publish(self, task: WindowTask, outcome: Outcome) -> Future[Outcome]:
         """Begin to publish a success; the result is the outcome to report, a failed one if the store took nothing."""
@@ -67,10 +71,11 @@ class Transfers:
         assert mirror is not None  # a worker without a store has no transfers
         return mirror
 
-    def _fetch(self, task: WindowTask) -> None:
-        began_s = time.monotonic()
+    def _fetch(self, task: WindowTask, asked_s: float) -> None:
         try:
             with self._lock:
+                if time.monotonic() - asked_s > FETCH_S:
+                    return
                 # All windows of a run name the same bars.
                 if task.bars != self._bars:
                     fetch_bars(task, self._mirror())
@@ -78,7 +83,7 @@ class Transfers:
             fetch_teacher(task, self._mirror())
         except Exception as error:
             logger.warning("what %s reads was not fetched ahead: %s", task.window.label, error)
-        self._fetches_s.append(time.monotonic() - began_s)
+        self._fetches_s.append(time.monotonic() - asked_s)
 
     def _publish(self, task: WindowTask, outcome: Outcome) -> Outcome:
         began_s = time.monotonic()

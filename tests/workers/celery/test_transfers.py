@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 
 from schemas.contract.artifact import METADATA_KINDS
+from schemas.contract.errors import StoreError
 from schemas.contract.folders import Folders
 from schemas.contract.task import FailureClass, Outcome, Role, Status, WindowTask, work_name
 from schemas.files.atomic import sha256_of
@@ -18,6 +19,7 @@ from schemas.store.mirror import Mirror
 from schemas.store.object_store import ObjectStore, open_store
 from tests.conftest import Finished
 from tests.orchestrator.dispatch.views import window_task
+from workers.celery import transfers
 from workers.celery.transfers import Transfers
 
 BARS = b"bars"
@@ -84,6 +86,26 @@ def test_an_error_of_a_fetch_ahead_ends_no_attempt(hosts: tuple[Host, Host], cap
     assert "was not fetched ahead" in caplog.text and "resume the run" in caplog.text
 
 
+def test_a_fetch_that_waited_for_another_too_long_is_left_out(
+    hosts: tuple[Host, Host], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its attempt has been claimed meanwhile; a store that is away is not waited for once for each attempt."""
+    first, release = Event(), Event()
+
+    def fetch_bars(task: WindowTask, mirror: Mirror) -> None:
+        first.set()
+        release.wait(30.0)
+        raise StoreError("the store is away")
+
+    monkeypatch.setattr(transfers, "fetch_bars", fetch_bars)
+    fetches = [hosts[0].transfers.fetch(student(str(number) * 64)) for number in range(3)]
+    assert first.wait(30.0)
+    monkeypatch.setattr(transfers, "FETCH_S", 0.0)
+    release.set()
+    assert all(each is not None and each.exception(30.0) is None for each in fetches)
+    assert caplog.text.count("was not fetched ahead") == 1
+
+
 def test_of_two_artifacts_the_first_is_reported(hosts: tuple[Host, Host], two_device_run: Finished) -> None:
     """The second attempt's outcome has the digests and metrics of what the store has, and its folder those files."""
     one, two = hosts
@@ -113,4 +135,4 @@ def test_an_artifact_that_is_not_stored_has_failed(hosts: tuple[Host, Host], tmp
     failed = one.transfers.publish(task, success(task, "f" * 64)).result()
     assert (failed.status, failed.failure, failed.key) == (Status.FAILED, FailureClass.TRANSIENT, None)
     assert (failed.attempt, failed.began, failed.duration_seconds) == (2, "then", 3.0)
-    assert "does not write" in failed.message and "StoreError" in failed.traceback
+    assert failed.message.startswith(f"the store {one.mirror.store.url} does not ") and "StoreError" in failed.traceback
