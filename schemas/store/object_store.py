@@ -86,21 +86,30 @@ class ObjectStore:
         import obstore
         from obstore.exceptions import AlreadyExistsError, GenericError
 
-        deadline_s = time.monotonic() + self._patience_s
+        deadline_s, what = time.monotonic() + self._patience_s, f"write {key}"
         while True:
-            with self._named(f"write {key}"):
+            unanswered: GenericError | None = None
+            with self._named(what):
                 try:
                     obstore.put(self._connection, key, content, mode="create", use_multipart=False)
                     METER.stored(len(content))
                     return content
                 except AlreadyExistsError:
                     pass
-                except GenericError:
-                    if time.monotonic() + PAUSE_S > deadline_s:
-                        raise
-                    time.sleep(PAUSE_S)
-            if (stored := self.get(key)) is not None:
-                return stored
+                except GenericError as error:
+                    unanswered = error
+            try:
+                if (stored := self.get(key)) is not None:
+                    return stored
+            except StoreError:
+                if unanswered is None:
+                    raise
+                deadline_s = 0.0
+            if unanswered is not None:
+                if time.monotonic() + PAUSE_S > deadline_s:
+                    with self._named(what):
+                        raise unanswered
+                time.sleep(PAUSE_S)
 
     def replace(self, key: str, content: bytes, before: bytes | None) -> bool:
         """Store an object if the one of that key still is `before` (None: there is none); whether it was stored."""
