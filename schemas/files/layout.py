@@ -35,6 +35,8 @@ TRIALS = "trials.jsonl"
 TRIAL_RUN = re.compile(r"(.+)\.t\d{4,5}")
 
 STAGED_PREFIX = ".staged-"
+# Bars by their digest, in a store and as a worker's copies.
+COPIES = "by-digest"
 # In a staged folder: what all symbols of the ingestion read from files that they share.
 SCRATCH = ".shared"
 
@@ -72,6 +74,20 @@ class BarsLayout:
     def bars(self, symbol: str) -> Path:
         """Stored bars of a symbol."""
         return self.folder / f"{symbol}.parquet"
+
+    @property
+    def copies(self) -> Path:
+        """Folder of the bars that a worker has fetched from a store: runs of one host may read others of a symbol."""
+        return self.folder / COPIES
+
+    def copy(self, sha256: str) -> Path:
+        """A worker's copy of the bars with that SHA-256."""
+        return self.copies / f"{sha256}.parquet"
+
+    def bars_of(self, symbol: str, sha256: str) -> Path:
+        """Where bars with that SHA-256 are read: the copy if it is here, else the stored bars of the symbol."""
+        copy = self.copy(sha256)
+        return copy if copy.is_file() else self.bars(symbol)
 
     def staged(self, run_id: str) -> Path:
         """Folder in which an ingestion keeps bars until all are judged; locked while it runs."""

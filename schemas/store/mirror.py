@@ -121,7 +121,7 @@ class Mirror:
         self.pull(path, digest, self._bars(bars, digest))
 
     def _bars(self, bars: BarsLayout, digest: str) -> str:
-        return f"{self.key(bars.folder)}/by-digest/{digest}.parquet"
+        return self.key(bars.copy(digest))
 
     def _packed(self, folder: Path) -> str:
         return self.key(folder) + PACKED

@@ -13,20 +13,22 @@ from pathlib import Path
 
 from schemas.contract.folders import Folders
 from schemas.files.free_space import GIB
-from schemas.files.layout import STAGED_PREFIX, RunLayout
+from schemas.files.layout import COPIES, STAGED_PREFIX, RunLayout
 from schemas.files.locks import lock
 
 logger = logging.getLogger(__name__)
 
 # A run whose copies were used since is left alone: another process of this host may be reading them.
 IN_USE_S = 3600.0
+# Newer ingestions bring others of each symbol every day.
+KEPT_S = 86400.0
 # Whether an ingestion has left something is looked up at most so often.
 LOOK_S = 60.0
 
 
 def note_use(run_id: str, folders: Folders) -> None:
     """Record that a run's copies are used now; for a run that is new to this process, make room first."""
-    _remove_staged_once(folders.data_dir, int(time.monotonic() / LOOK_S))
+    _remove_once(folders.data_dir, int(time.monotonic() / LOOK_S))
     if folders.cache_gib is not None:
         _make_room(folders.data_dir, folders.cache_gib, run_id)
     folder = RunLayout.under(folders.data_dir, run_id).folder
@@ -68,9 +70,18 @@ def remove_staged(data_dir: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _remove_staged_once(data_dir: str, period: int) -> None:
-    """Remove what ingestions have staged, once per period of `LOOK_S`."""
+def _remove_once(data_dir: str, period: int) -> None:
+    """Remove what ingestions have staged, and old copies of bars, once per period of `LOOK_S`."""
     remove_staged(data_dir)
+    remove_old_bars(data_dir)
+
+
+def remove_old_bars(data_dir: str) -> None:
+    """Remove copies of bars that were fetched a day ago; an attempt that still reads them fetches them again."""
+    for copy in (Path(data_dir) / "bars").glob(f"*/{COPIES}/*.parquet"):
+        with suppress(FileNotFoundError):
+            if time.time() - copy.stat().st_mtime > KEPT_S:
+                copy.unlink()
 
 
 def _staged(data_dir: str, run_id: str) -> list[Path]:

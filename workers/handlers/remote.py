@@ -22,7 +22,7 @@ from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
 from workers.handlers.copies import end_ingestion, note_use
 from workers.handlers.task_result import Result
-from workers.handlers.window_files import fetch_bars, fetch_beside, fetch_teacher, teacher_label
+from workers.handlers.window_files import fetch_bars, fetch_beside, fetch_copies, fetch_teacher, teacher_label
 from workers.side.store import use_side_of
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def _fetch_bars_of_run(mirror: Mirror, layout: RunLayout) -> None:
     manifest = read_manifest(layout)
     if manifest.bars is not None:
         bars, rows = BarsLayout.under(mirror.data_dir, manifest.config.interval), manifest.bars.symbols
-        together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
+        fetch_copies(bars, {symbol: row.sha256 for symbol, row in rows.items()}, mirror)
     fetch_beside(manifest.config, mirror)
 
 

@@ -199,11 +199,14 @@ def _histories(task: WindowTask, data_dir: Path) -> dict[str, History]:
         whole = _prepared_panel(_panel_of(task, layout), settings)
         return {symbol: whole[symbol] for symbol in read}
     kept = len(read) <= CACHED_FEATURES
-    return {symbol: _prepared(layout.bars(symbol), sha256, settings, kept, symbol) for symbol, sha256 in read.items()}
+    return {
+        symbol: _prepared(layout.bars_of(symbol, sha256), sha256, settings, kept, symbol)
+        for symbol, sha256 in read.items()
+    }
 
 
 def _panel_of(task: WindowTask, layout: BarsLayout) -> Panel:
-    return tuple((symbol, layout.bars(symbol), sha256) for symbol, sha256 in sorted(task.bars.items()))
+    return tuple((symbol, layout.bars_of(symbol, sha256), sha256) for symbol, sha256 in sorted(task.bars.items()))
 
 
 def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, KnownLabels]:
@@ -212,7 +215,7 @@ def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, KnownLabels]:
     if task.settings.label_compares:
         return _panel_counts(_panel_of(task, layout), task.settings, task.window.end)
     return {
-        symbol: _label_count(symbol, layout.bars(symbol), sha256, task.settings, task.window.end)
+        symbol: _label_count(symbol, layout.bars_of(symbol, sha256), sha256, task.settings, task.window.end)
         for symbol, sha256 in sorted(task.bars.items())
     }
 

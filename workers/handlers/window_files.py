@@ -3,6 +3,8 @@
 Loads no library that computes: the worker itself does both, beside its pool children.
 """
 
+from collections.abc import Mapping
+
 from schemas.config.training import TrainingConfig
 from schemas.contract.artifact import METADATA_KINDS
 from schemas.contract.errors import FileError
@@ -15,10 +17,14 @@ from schemas.store.mirror import Mirror, has_digest, together
 
 def fetch_bars(task: WindowTask, mirror: Mirror) -> None:
     """Bring the bars here that a window's task names, its side data and its universe."""
-    bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
-    missing = [symbol for symbol, digest in task.bars.items() if not has_digest(bars.bars(symbol), digest)]
-    together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), task.bars[symbol]), missing)
+    fetch_copies(BarsLayout.under(mirror.data_dir, task.settings.interval), task.bars, mirror)
     fetch_beside(task.settings, mirror)
+
+
+def fetch_copies(bars: BarsLayout, digests: Mapping[str, str], mirror: Mirror) -> None:
+    """Bring bars here, of each symbol those of a digest, beside those that another run reads."""
+    missing = [digest for symbol, digest in digests.items() if not has_digest(bars.bars_of(symbol, digest), digest)]
+    together(lambda digest: mirror.pull_bars(bars, bars.copy(digest), digest), missing)
 
 
 def fetch_beside(settings: TrainingConfig, mirror: Mirror) -> None:

@@ -137,14 +137,14 @@ def bars_of(
     if manifest.bars is None:
         raise PhaseError(f"{layout.manifest} lists no bars: the run ended before its ingestion; resume it")
     folder = BarsLayout.under(layout.folder.parent.parent, manifest.config.interval)
-    known = manifest.bars.symbols
+    digests = {symbol: row.sha256 for symbol, row in manifest.bars.symbols.items()}
     symbols = sorted(set(predictions.symbol.tolist()))
     members = manifest.config.members
     bars = {
-        symbol: with_members(symbol, store.load(folder.bars(symbol), known[symbol].sha256), members)
+        symbol: with_members(symbol, store.load(folder.bars_of(symbol, digests[symbol]), digests[symbol]), members)
         for symbol in symbols
     }
-    return bars, {f"data/bars/{manifest.config.interval}/{symbol}.parquet": known[symbol].sha256 for symbol in symbols}
+    return bars, {f"data/bars/{manifest.config.interval}/{symbol}.parquet": digests[symbol] for symbol in symbols}
 
 
 def strategies(judged: ScoringInputs) -> dict[str, Decisions]:

@@ -74,9 +74,26 @@ def test_what_a_window_reads_is_fetched_before_it_begins(hosts: tuple[Host, Host
     one.mirror.push_artifact(folder, "f" * 64)
     fetch = two.transfers.fetch(task)
     assert fetch is not None and fetch.result() is None and two.woken.wait(5.0)
-    assert bars.bars("A").read_bytes() == BARS
+    assert bars.bars_of("A", task.bars["A"]).read_bytes() == BARS
     assert (two.artifact(task, Role.TEACHER) / METADATA).read_text() == "{}"
     assert two.transfers.usual_s > 0.0
+
+
+def test_two_runs_have_their_own_bars_of_a_symbol(hosts: tuple[Host, Host]) -> None:
+    """What is fetched for one, before its attempt is claimed, does not replace what an attempt of the other reads."""
+    one, two = hosts
+    layout, digests = BarsLayout.under(one.mirror.data_dir, "1day"), {}
+    for content in (BARS, b"a day more"):
+        digests[content] = sha256(content).hexdigest()
+        own = one.mirror.data_dir / "A.parquet"
+        own.parent.mkdir(exist_ok=True)
+        own.write_bytes(content)
+        one.mirror.push_bars(layout, own, digests[content])
+    for digest in digests.values():
+        fetch = two.transfers.fetch(student(digest))
+        assert fetch is not None and fetch.exception() is None
+    bars = BarsLayout.under(two.mirror.data_dir, "1day")
+    assert all(bars.bars_of("A", digest).read_bytes() == content for content, digest in digests.items())
 
 
 def test_an_error_of_a_fetch_ahead_ends_no_attempt(hosts: tuple[Host, Host], caplog: pytest.LogCaptureFixture) -> None:

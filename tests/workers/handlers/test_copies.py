@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.contract.folders import Folders
 from schemas.files.free_space import GIB
 from schemas.files.layout import BarsLayout, RunLayout
-from workers.handlers.copies import IN_USE_S, end_ingestion, note_use
+from workers.handlers.copies import IN_USE_S, KEPT_S, end_ingestion, note_use
 
 
 def a_run(data_dir: Path, name: str, unused_s: float, *, own: bool = False) -> Path:
@@ -42,6 +42,18 @@ def test_without_a_limit_all_copies_stay(tmp_path: Path) -> None:
     folder = a_run(tmp_path, "oldest", 1e7)
     note_use("now", Folders(data_dir=str(tmp_path)))
     assert folder.exists()
+
+
+def test_bars_that_were_fetched_a_day_ago_are_removed(tmp_path: Path) -> None:
+    """Copies by digest alone: the stored bars of a symbol stay."""
+    bars = BarsLayout.under(tmp_path, "1day")
+    paths = (bars.copy("old"), bars.copy("new"), bars.bars("A"))
+    bars.copies.mkdir(parents=True)
+    for path, age_s in zip(paths, (KEPT_S + 10.0, KEPT_S - 10.0, 9 * KEPT_S), strict=True):
+        path.write_bytes(b"")
+        os.utime(path, (time.time() - age_s, time.time() - age_s))
+    note_use("now", Folders(data_dir=str(tmp_path), store="s3://bucket"))
+    assert [path.exists() for path in paths] == [False, True, True]
 
 
 def test_what_ended_ingestions_have_staged_is_removed(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
 
     def judge(_: RunTask, data_dir: Path) -> Result:
         here = BarsLayout.under(data_dir, manifest.config.interval)
-        found.update({symbol: sha256_of(here.bars(symbol)) for symbol in rows})
+        found.update({symbol: sha256_of(here.bars_of(symbol, row.sha256)) for symbol, row in rows.items()})
         gate = data_dir / layout.gate("data").relative_to(layout.data_dir)
         gate.parent.mkdir(parents=True)
         gate.touch()
