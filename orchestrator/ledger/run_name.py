@@ -89,9 +89,11 @@ class RunName:
             self._key.open(Kind.NAME, self._run_id, holder)
             if (found := _read(self._run_id, holder)) is None:
                 return True
+            if found.model_copy(update={"renewed": 0}) == self._own:
+                return False  # whatever its age: the broker's clock may have been set
             if self._key and abs(now_s - found.renewed) > STALE_S:
                 raise UnreadableError("it was renewed long ago")
-            return found.model_copy(update={"renewed": 0}) != self._own
+            return True
         except UnreadableError as error:
             set_aside(self._redis, Place.KEY, run_id_owner_key(self._run_id), str(error), holder)
             return False

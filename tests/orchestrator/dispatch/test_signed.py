@@ -237,6 +237,11 @@ def test_a_run_loses_its_name_only_to_a_run_of_the_fleet(redis: Redis, tmp_path:
         redis.set(run_id_owner_key("r"), forged)
         assert holder_of(redis, "r") == (earlier if forged == kept else None) and not first.hold()
         assert str(holder_of(redis, "r")).split(" ")[0].endswith("/a/models/r")
+    own = holder_of(redis, "r")
+    assert own is not None
+    before_the_clock_was_set = own.model_copy(update={"renewed": own.renewed + 3600}).model_dump_json().encode()
+    redis.set(run_id_owner_key("r"), KEY.sign(Kind.NAME, "r", before_the_clock_was_set))
+    assert not first.hold()
     assert len(found := reasons(redis, Place.KEY)) == 3 and "renewed long ago" in found[0]
     with pytest.raises(RequestError, match="is in use"):
         second.hold()
