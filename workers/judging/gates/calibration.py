@@ -91,8 +91,8 @@ def _bias(evidence: Evidence) -> Criterion:
         return not_computable(BIAS, "every day has the same error", part=Part.INFORMS, n=len(predictions.y))
     return Criterion(
         name=BIAS, part=Part.INFORMS, ruling=Ruling.PASS, statistic=error, n=len(predictions.y), p=found.p,
-        reason=f"labels are {shown(error, '+')} above predictions on average; z {shown(found.z, '+')}; p is that of a"
-        " mean error of 0",
+        reason=f"labels are {shown(abs(error))} {'above' if error > 0 else 'below'} predictions on average; z"
+        f" {shown(found.z, '+')}; p is that of a mean error of 0",
     )  # fmt: skip
 
 
