@@ -135,8 +135,8 @@ class BarsConfig(BarSource):
     log_format: LogFormat = Field("text", description="Format of log lines: text, or json (one object per line).")
     plugins: tuple[str, ...] = Field(
         (),
-        description="Python files, or installed packages as package:NAME, with features, labels, models and sources of"
-        " your own; comma separated (docs/plugins.md).",
+        description="Python files, or installed packages as package:NAME, with features, labels, models, gates and"
+        " sources of your own; comma separated (docs/plugins.md).",
     )
     own_source: OwnSource | None = Field(
         None,
