@@ -118,7 +118,9 @@ def _running(here: Settings, runs: list[Run]) -> tuple[str, str, str]:
     """Title, number and details of the tile of active runs."""
     active = [run for run in runs if run.is_active]
     if not active:
-        return "Running", "nothing", f"{_counted(len(runs))} in {here.data_dir}"
+        studies = sum(run.study is not None for run in runs)
+        also = f" and {studies} {'study' if studies == 1 else 'studies'}" if studies else ""
+        return "Running", "nothing", f"{_counted(len(runs) - studies)}{also} in {here.data_dir}"
     first = active[0]
     done, planned, what = _progress(first)
     details = f"{first.run_id}: {done:,} of {planned:,} {what}"
@@ -141,8 +143,8 @@ def _live(lines: list[Line]) -> tuple[str, str, str]:
 
 
 def _week(runs: list[Run]) -> tuple[str, str, str]:
-    """Title, number and details of the tile of the last week."""
-    recent = [run for run in runs if _is_new(run)]
+    """Title, number and details of the tile of the last week; a study is not judged, so none is counted."""
+    recent = [run for run in runs if _is_new(run) and run.study is None]
     words = [word.value for word in Recommendation]
     counts = [(sum(run.recommendation == word for run in recent), word) for word in words]
     rest = len(recent) - sum(count for count, _ in counts)
@@ -166,8 +168,8 @@ def address(run: Run) -> str:
     return f"/runs/{run.run_id}" if run.study is None else f"/runs/{run.run_id}/study"
 
 
-def _rows(runs: list[Run]) -> list[tuple[str, list[Cell]]]:
-    """Per run its id, and the cells of its row, newest first."""
+def _rows(runs: list[Run]) -> list[tuple[str, bool, list[Cell]]]:
+    """Per run its id, whether it is a study, and the cells of its row, newest first."""
     rows = []
     for place, run in enumerate(runs):
         before = next((each for each in runs[place + 1 :] if each.settings is not None), None)
@@ -187,7 +189,7 @@ def _rows(runs: list[Run]) -> list[tuple[str, list[Cell]]]:
             duration(run.took_s) if run.took_s is not None else None,
             _differs(run, before),
         ]
-        rows.append((run.run_id, cells))
+        rows.append((run.run_id, run.study is not None, cells))
     return rows
 
 

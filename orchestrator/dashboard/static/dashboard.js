@@ -12,12 +12,33 @@ function filter(field) {
   }
 }
 
+// By part: the column that its table was sorted by, kept when the part is replaced.
+const orders = {};
+
+// A number, or a duration such as 33 s, 1:18 or 1:02:03 in seconds; else the text.
+function measure(text) {
+  const clock = text.match(/^(?:(\d+):)?(\d+):(\d\d)$/);
+  if (clock) return 3600 * Number(clock[1] ?? 0) + 60 * Number(clock[2]) + Number(clock[3]);
+  return /^[+-]?[\d.,]+(\s[^\d]*)?$/.test(text) ? parseFloat(text.replace(/,/g, "")) : text;
+}
+
+function sort(table, {place, down}) {
+  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  for (const each of heads) each.removeAttribute("aria-sort");
+  heads[place].setAttribute("aria-sort", down ? "descending" : "ascending");
+  const rows = [...body.rows].map(row => [measure(row.cells[place].textContent.trim()), row]);
+  // Numbers before texts, as what is not known yet is a dash.
+  rows.sort(([p], [q]) => typeof p === typeof q ? ((p > q) - (p < q)) * (down ? -1 : 1) : typeof p === "number" ? -1 : 1);
+  body.append(...rows.map(([, row]) => row));
+}
+
 function replacePart(name, html) {
   const place = document.querySelector(`[data-part="${name}"]`);
   if (!place) return;
   const chosen = new Set([...place.querySelectorAll("input:checked")].map(box => box.value));
   const focused = place.contains(document.activeElement) ? document.activeElement.value : null;
   place.innerHTML = html;
+  if (orders[name]) sort(place.querySelector(".sorts"), orders[name]);
   for (const box of place.querySelectorAll("input[type=checkbox]")) {
     box.checked = chosen.has(box.value);
     if (box.value === focused) box.focus();
@@ -99,7 +120,10 @@ class Grid {
     const ink = style.getPropertyValue("--ink"), gap = this.width >= 6 && this.height >= 6 ? 1 : 0;
     const every = Math.max(Math.ceil(13 / this.height), 1), wide = Math.max(Math.ceil(74 / this.width), 1);
     pen.fillStyle = ink;
-    this.columns.forEach((day, x) => { if (x % wide === 0) pen.fillText(day, NAMES_PX + x * this.width, AXIS_PX / 2); });
+    this.columns.forEach((day, x) => {
+      const left = NAMES_PX + x * this.width;
+      if (x % wide === 0 && (x === 0 || left + pen.measureText(day).width <= size[0])) pen.fillText(day, left, AXIS_PX / 2);
+    });
     symbols.forEach((symbol, y) => {
       const [stages, skills] = this.rows[symbol], top = AXIS_PX + y * this.height;
       pen.globalAlpha = 1;
@@ -128,7 +152,7 @@ class Grid {
       pen.lineWidth = 2;
       pen.strokeRect(NAMES_PX + this.at.x * this.width, AXIS_PX + y * this.height, Math.max(this.width - gap, 3), Math.max(this.height - gap, 3));
     }
-    this.legend.textContent = this.by === "skill" ? "blue: better than the base rate; orange: worse; strong: 5 % or more; grey: no score" : "";
+    this.legend.textContent = this.by === "skill" ? `blue: better than the ${this.canvas.dataset.baseline}; orange: worse; pale: about equal; strong: 5 % or more; grey: no score` : "";
     const few = Object.entries(this.few);
     if (few.length && this.by === "stage") this.legend.textContent = `striped: few bars (${few.map(([name, count]) => `${name} ${count}`).join(", ")})`;
   }
@@ -176,17 +200,17 @@ let grid = null;
 
 // Tables that are sorted by a click on a heading.
 
-document.addEventListener("click", event => {
+function sortBy(event) {
   const head = event.target.closest(".sorts thead th");
   if (!head) return;
-  const body = head.closest("table").tBodies[0], place = head.cellIndex;
-  const down = head.getAttribute("aria-sort") !== "descending";
-  for (const each of head.parentElement.children) each.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const value = row => { const text = row.cells[place].textContent.trim(), number = parseFloat(text.replace(/,/g, "")); return isNaN(number) ? text : number; };
-  const rows = [...body.rows].sort((a, b) => { const [p, q] = [value(a), value(b)]; return (p > q) - (p < q); });
-  body.append(...(down ? rows.reverse() : rows));
-});
+  const order = {place: head.cellIndex, down: head.getAttribute("aria-sort") !== "descending"};
+  const part = head.closest("[data-part]");
+  if (part) orders[part.dataset.part] = order;
+  sort(head.closest("table"), order);
+}
+
+document.addEventListener("click", sortBy);
+document.addEventListener("keydown", event => { if (event.key === "Enter") sortBy(event); });
 
 filters().forEach(field => field.addEventListener("input", () => filter(field)));
 const data = document.getElementById("grid-data");

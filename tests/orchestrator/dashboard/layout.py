@@ -18,7 +18,8 @@ STORED = Path(__file__).with_name("layout.json")
 TOLERANCE_PX = 8
 # Per visible part: its tag and name, and left edge and width in pixels. An inline part is as wide as its text.
 PARTS = """() => [...document.querySelectorAll(
-    "header.top, main, main h1, main h2, main section, main form, main .scroll, main .tiles, main canvas, main iframe"
+    "header.top, main, main h1, main h2:not(summary *), main section, main form:not(.vega-bindings), main .scroll,"
+    + "main .tiles, main canvas, main iframe, main .chart, main .two > *, main .figure, main details"
 )].filter(each => each.offsetParent !== null || each.tagName === "MAIN").map(each => {
     const box = each.getBoundingClientRect();
     const name = each.getAttribute("aria-label") || (/^H[1-6]/.test(each.tagName) ? each.textContent.trim() : "");

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from lxml import html
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from redis import Redis
 from starlette.testclient import TestClient
 
@@ -357,19 +357,41 @@ def test_the_grid_opens_a_window_by_mouse_and_keyboard(address: str, look: Look)
     assert seen.complaints == []
 
 
-def test_the_list_is_filtered_and_two_runs_are_compared(address: str, look: Look) -> None:
-    """Words hide the rows without them; two chosen runs lead to their comparison."""
+def test_the_list_is_filtered_and_sorted_and_two_runs_are_compared(address: str, look: Look) -> None:
+    """Words hide the rows without them; a heading sorts by durations, by mouse and keyboard, also after an update; two
+    chosen runs lead to their comparison.
+    """
     seen = look(address + "/")
     page = seen.page
     page.get_by_label("Filter").fill("interrupted")
     expect(page.locator("#runs tbody tr:visible")).to_have_count(2)
     page.get_by_label("Filter").fill("")
+    took, cells = page.get_by_role("columnheader", name="took"), page.locator("#runs td[data-name=took]")
+    cells.evaluate_all("(all, texts) => texts.forEach((text, at) => { all[at].textContent = text; })", TOOK)
+    took.click()
+    assert len(set(ordered(page))) >= len(TOOK)
+    assert ordered(page) == sorted(ordered(page), reverse=True)
+    took.press("Enter")
+    page.evaluate("replacePart('runs', document.getElementById('runs').innerHTML)")
+    expect(took).to_have_attribute("aria-sort", "ascending")
+    assert ordered(page) == sorted(ordered(page))
     for run in ("generated", "twin"):
         page.get_by_label(f"compare {run}", exact=True).check()
     page.get_by_role("button", name="Compare the two chosen").click()
     page.wait_for_url("**/compare?run=*&run=*")
     expect(page.get_by_role("heading", name="Verdict and gates")).to_be_visible()
     assert seen.complaints == []
+
+
+# In no order, and in another one as texts.
+TOOK = ["33 s", "1:18", "1:02:03", "8 s"]
+
+
+def ordered(page: Page) -> list[float]:
+    """The known durations of the list of runs, seconds, in its order."""
+    texts = page.locator("#runs td[data-name=took]").all_inner_texts()
+    parts = [text.removesuffix(" s").split(":") for text in texts if text != NOT_KNOWN]
+    return [sum(float(part) * 60**place for place, part in enumerate(reversed(each))) for each in parts]
 
 
 def test_a_password_in_a_browser(place: Path, dashboard: Dashboard, look: Look) -> None:

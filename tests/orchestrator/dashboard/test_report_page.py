@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.conftest import Finished
 from tests.orchestrator.dashboard.conftest import DESKTOP_PX, HEIGHT_PX, SCREENS
+from tests.orchestrator.dashboard.layout import moved
 
 MOST_PAGES = 6
 CHART_PX = 300
@@ -84,15 +85,20 @@ def test_it_prints_on_few_pages(report: Page) -> None:
 
 
 def test_it_fits_every_screen_and_follows_its_colours(report: Page) -> None:
-    """Light and dark, on a desktop and on a phone: no horizontal scrolling, also with everything unfolded."""
+    """Light and dark, on a desktop and on a phone: parts lie as stored, and nothing scrolls sideways, also with
+    everything unfolded, and the table of earnings not even where its figures are wide.
+    """
     report.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     for chart in report.locator(".chart").all():
         expect(chart.locator("svg")).to_be_visible()
     for scheme, width in SCREENS:
         report.emulate_media(color_scheme=scheme)
         report.set_viewport_size({"width": width, "height": HEIGHT_PX})
+        assert moved(report, "report", width) == [], (scheme, width)
         assert report.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (scheme, width)
         around = report.locator(".scroll").filter(has=report.locator(".earned"))
         assert around.evaluate("each => each.scrollWidth - each.clientWidth") <= 0, (scheme, width)
         red = int(re.findall(r"\d+", report.evaluate("getComputedStyle(document.body).backgroundColor"))[0])
         assert (red < 50) == (scheme == "dark")
+    report.locator(".earned tbody td").evaluate_all("all => all.forEach(each => each.textContent = '-0.00123 %')")
+    assert around.evaluate("each => each.scrollWidth - each.clientWidth") <= 0

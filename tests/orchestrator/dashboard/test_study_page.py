@@ -47,12 +47,16 @@ def client_of(cwd: Path) -> TestClient:
 
 
 def test_the_overview_lists_a_study_as_such(place: Path) -> None:
-    """Status, trials done of planned, best value, seconds; a link to its page; no trial and no run to approve."""
+    """Status, trials done of planned, best value, seconds; a link to its page; no trial and no run to approve.
+
+    It is not counted among the runs of the last week.
+    """
     page = page_of(client_of(place), "/")
     (row,) = rows_of(page, "Runs, newest first")
     assert (row[1], row[3:5]) == ("autumn", ["ready-for-review", "100 % 5 of 5 trials"])
     assert (row[5], row[8]) == ("study: best log-loss +0.0120", "2:05")
     assert page.xpath(f"//a[@href='{PAGE}']")
+    assert "Last 7 days 0 runs none" in text_of(page.xpath("//*[@data-part='tiles']")[0])
     assert "approve autumn" not in client_of(place).get("/releases").text
 
 
