@@ -302,10 +302,10 @@ class Dispatcher:
 
     def _recall(self, recall: Recall, on_end: OnEnd) -> None:
         sent, revoked = recall.sent, self._fleet.recall(recall.sent)
-        if recall.why is RecallReason.LOST and revoked:
-            self._try_again(sent, FailureClass.LOST, f"{recall.message}, and it was not begun", begun=False)
-        elif recall.why is RecallReason.LOST:
-            self._fail(Fail(sent, FailureClass.LOST, recall.message), on_end)
+        if recall.why is RecallReason.LOST:
+            message = f"{recall.message}, and it was not begun" if revoked else recall.message
+            if not revoked or not self._try_again(sent, FailureClass.LOST, message, begun=False):
+                self._fail(Fail(sent, FailureClass.LOST, f"{message}; the worker's log says why"), on_end)
         elif revoked:
             self._close(sent, None, "moved to another device")
             self._backlog.add_again(moved(recall))

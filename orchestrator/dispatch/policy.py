@@ -31,6 +31,8 @@ STEAL_AFTER_S = 1.0
 # An attempt that is not wanted any more is killed once it was seen running for so long.
 STRAY_S = 3.0
 MAX_STRIKES = 3
+# Work that disappears so often before it begins is struck from then on: each worker that takes it cannot begin it.
+MOST_UNBEGUN = 30
 # Attempts beyond its slots are on their way to a far device for so many round trips: its report, and what follows.
 # Their files are on their way for its transfers.
 ROUND_TRIPS = 2.0
@@ -148,10 +150,14 @@ def policy(view: View) -> list[Action]:
 def next_try(sent: Sent, failure: FailureClass, now_s: float, *, begun: bool) -> Item | None:
     """The item after an attempt failed in a way that may pass; None once it has failed for good.
 
-    An attempt that had begun is a strike: the next one goes elsewhere if it can, later, and alone if memory ran out.
+    An attempt that had begun is a strike: the next one goes elsewhere if it can, later, and alone if memory ran out. So
+    is one of many that disappeared without; from the second of them on the next one goes elsewhere, too.
     """
     item = replace(sent.item, lost=sent.item.lost or failure is FailureClass.LOST)
-    if begun:
+    if not begun:
+        spoiled = item.spoiled | {sent.device} if item.unbegun else item.spoiled
+        item = replace(item, unbegun=item.unbegun + 1, spoiled=spoiled)
+    if begun or item.unbegun > MOST_UNBEGUN:
         item = replace(
             item,
             strikes=item.strikes + 1,

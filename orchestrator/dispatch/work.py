@@ -27,8 +27,9 @@ class Item:
     """A piece of work that has no outcome yet.
 
     `size` is proportional to the expected duration (labelled rows). `strikes` counts attempts that failed after they
-    had begun, `spoiled` has the devices where they did; `lost` records that an attempt disappeared. Work with `alone`
-    needs a device for itself. It is not tried again before `due_s` on the fleet's clock. `order` is that of arrival.
+    had begun, `spoiled` has the devices where they did; `lost` records that an attempt disappeared, `unbegun` how often
+    one did before it had begun. Work with `alone` needs a device for itself. It is not tried again before `due_s` on the
+    fleet's clock. `order` is that of arrival.
     """
 
     work: Work | Planned
@@ -36,6 +37,7 @@ class Item:
     strikes: int = 0
     spoiled: frozenset[str] = frozenset()
     lost: bool = False
+    unbegun: int = 0
     alone: bool = False
     due_s: float = 0.0
     order: int = field(default=0, compare=False)

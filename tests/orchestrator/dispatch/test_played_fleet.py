@@ -31,7 +31,7 @@ from orchestrator.dispatch.played_fleet import (
     loses_running,
     works,
 )
-from orchestrator.dispatch.policy import LEFT_S, MAX_STRIKES, STRAY_S, UNTAKEN_S
+from orchestrator.dispatch.policy import LEFT_S, MAX_STRIKES, MOST_UNBEGUN, STRAY_S, UNTAKEN_S
 from orchestrator.dispatch.presence_reader import GONE_S
 from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
@@ -243,6 +243,16 @@ def test_an_attempt_lost_before_it_began_is_sent_again_without_a_strike(play: Pl
     (end,) = play.ends
     assert end.status is Status.SUCCESS and end.attempt > 2 * MAX_STRIKES
     assert [each.attempt for each in play.fleet.sent] == list(range(1, end.attempt + 1))
+
+
+def test_work_that_no_worker_can_begin_has_failed_in_the_end(play: Play) -> None:
+    """Each attempt is taken and disappears, as if no worker could read `run.json`: the run ends, and names the log."""
+    play.fleet.add("d0", habit=loses_held)
+    play.fleet.add("d1", habit=loses_held)
+    play.run(1)
+    (end,) = play.ends
+    assert (end.status, end.failure, end.attempt) == (Status.FAILED, FailureClass.LOST, MOST_UNBEGUN + MAX_STRIKES)
+    assert "it was not begun; the worker's log says why" in end.message
 
 
 def test_work_that_begins_and_is_lost_three_times_has_failed(play: Play) -> None:
