@@ -28,8 +28,8 @@ class Item:
 
     `size` is proportional to the expected duration (labelled rows). `strikes` counts attempts that failed after they
     had begun, `spoiled` has the devices where they did; `lost` records that an attempt disappeared, `unbegun` how often
-    one did before it had begun. Work with `alone` needs a device for itself. It is not tried again before `due_s` on the
-    fleet's clock. `order` is that of arrival.
+    one did before it had begun. Work with `alone` needs a device for itself. It is not tried again before `due_s` on
+    the fleet's clock. `order` is that of arrival.
     """
 
     work: Work | Planned
