@@ -8,6 +8,7 @@ from schemas.config.file_options import FileOptions
 from schemas.config.folders import beside_data
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
+from schemas.config.side import SideConfig
 from schemas.contract.command_line import command_line
 from schemas.contract.judgement import Recommendation
 from schemas.contract.release import STAGING, Environment
@@ -92,8 +93,13 @@ def _flags(config: RunConfig, names: Iterable[str]) -> list[str]:
     for name in names:
         value = getattr(config, name)
         if name not in left_out and value != getattr(usual, name):
-            words.append("--" + name.replace("_", "-"))
-            words += [] if value is True else [_text(value)]
+            flag = "--" + name.replace("_", "-")
+            if value is True:
+                words.append(flag)
+                continue
+            # Flags of side data are repeated, one per file.
+            for text in value if name in SideConfig.model_fields else (_text(value),):
+                words += [flag, text]
     return words
 
 

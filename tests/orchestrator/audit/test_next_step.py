@@ -28,6 +28,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"source": "csv:/bars of mine", "symbols": ("M&M", "^GSPC"), "scope": "panel", "label": "rank", "threshold": -0.01},
     {"source": "csv:x", "columns": {"close": "Adj Close"}, "keep_jumps": True, "privileged": ("path",)},
     {"interval": "30minute", "source": "parquet:y", "cross_session": True, "horizon": 20, "lookback": "400"},
+    {"source": "csv:x", "side": ("fii=/x/fii.csv", "pe=/x/pe, all.csv"), "side_lag": ("fii=1d", "pe=90min")},
 ]  # fmt: skip
 
 
