@@ -1,7 +1,7 @@
 """What a run needs of its broker, asked in one look before the run opens: commands, channels, clients, memory."""
 
 import secrets
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from redis import Redis
@@ -73,11 +73,9 @@ def run_checks(redis: Redis, address: BrokerAddress, devices: tuple[Device, ...]
         yield Check(name="clients", state=CheckState.OK, text=f"has {used} of {limit} clients")
 
 
-def _refused_commands(redis: Any, commands: Container[str], *, has_login: bool) -> Iterator[str]:
-    """Try each of these commands that needs no other before it, on keys that expire."""
-    token = secrets.token_hex(8)
-    keys = {kind: check_key(token, kind) for kind in ("string", "list", "hash", "set", "zset", "stream")}
-    calls: tuple[tuple[Any, ...], ...] = (
+def _calls(keys: Mapping[str, str], token: str) -> tuple[tuple[Any, ...], ...]:
+    """Every command that is tried, on a key of its kind."""
+    return (
         ("SET", keys["string"], "1", "EX", EXPIRY_S),
         ("GET", keys["string"]),
         ("MGET", keys["string"]),
@@ -115,7 +113,13 @@ def _refused_commands(redis: Any, commands: Container[str], *, has_login: bool) 
         ("PUBLISH", telemetry_channel(token), "1"),
         ("DEL", *keys.values()),
     )
-    calls = tuple(call for call in calls if call[0].lower() in commands)
+
+
+def _refused_commands(redis: Any, commands: Container[str], *, has_login: bool) -> Iterator[str]:
+    """Try each of these commands that needs no other before it, on keys that expire."""
+    token = secrets.token_hex(8)
+    keys = {kind: check_key(token, kind) for kind in ("string", "list", "hash", "set", "zset", "stream")}
+    calls = tuple(call for call in _calls(keys, token) if call[0].lower() in commands)
     with redis.pipeline(transaction=False) as pipe:
         for call in calls:
             pipe.execute_command(*call)
