@@ -15,12 +15,11 @@ from schemas.contract.release import STAGING, Environment
 
 # Settings of where and how one run is made, and those that the command sets itself or that have no flag.
 OF_ONE_RUN = {
-    "end_date", "devices", "broker", "broker_file", "local_workers", "min_devices", "max_devices", "priority",
-    "log_dir", "log_format", "max_failure_rate",
+    "end_date", "devices", "min_devices", "max_devices", "priority", "log_dir", "log_format", "max_failure_rate",
     "json_summary", "symbols_file", "second_options", "secrets_file", "requests_per_minute", "window_limit",
     "release_dir", "trials_dir", "signing_key", "run_id", "skip_fetch", "reuse", "telemetry", "telemetry_dir",
     "telemetry_buffer", "telemetry_delay", "cost_rates", "gates", "holdout_from", "final", "plugged", "members",
-    "own_gates", "own_source", "mlflow",
+    "own_gates", "own_source", "every_symbol", "mlflow",
 }  # fmt: skip
 DAYS_PER_YEAR = 365.25
 ACTIONS = "actions.csv"
@@ -89,13 +88,14 @@ def _usual(config: RunConfig) -> RunConfig:
 
 def _flags(config: RunConfig, names: Iterable[str]) -> list[str]:
     left_out = OF_ONE_RUN | (set(FileOptions.model_fields) if config.format_file else set())
+    left_out |= ({"broker"} if config.broker_file else set()) | ({"symbols"} if config.every_symbol else set())
     usual, words = _usual(config), []
     for name in names:
         value = getattr(config, name)
         if name not in left_out and value != getattr(usual, name):
             flag = "--" + name.replace("_", "-")
-            if value is True:
-                words.append(flag)
+            if isinstance(value, bool):
+                words.append(flag if value else flag.replace("--", "--no-"))
                 continue
             # Flags of side data are repeated, one per file.
             for text in value if name in SideConfig.model_fields else (_text(value),):

@@ -17,7 +17,7 @@ from schemas.files.run_files import open_run, read_model
 # Settings that change no result; and what a preflight fills in, of which `settings_of` has the digests.
 NOT_COMPARED = {
     "run_id", "data_dir", "log_dir", "log_format", "release_dir", "telemetry_dir", "trials_dir", "broker", "devices",
-    "json_summary", "mlflow", "plugged", "members", "own_gates",
+    "json_summary", "mlflow", "plugged", "members", "own_gates", "every_symbol",
 }  # fmt: skip
 # Of a digest in a table.
 SHOWN_DIGITS = 12

@@ -101,7 +101,8 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
     if known is None and read:
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
-    config = config.model_copy(update={"symbols": symbols_in(universe, config, symbols)})
+    every = not config.symbols and not config.skip_fetch
+    config = config.model_copy(update={"symbols": symbols_in(universe, config, symbols), "every_symbol": every})
     refuse_few_symbols(config)
     return Prepared(config, report.devices, report.passed_over, report.understood, known, risks, side, universe)
 

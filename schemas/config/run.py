@@ -68,6 +68,12 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
         description="The gates of plug-ins and their digests, filled in by a run's preflight.",
         exclude_if=lambda gates: not gates,
     )
+    every_symbol: bool = Field(
+        False,
+        description="Whether no symbols were named, so that `symbols` are all of the source; filled in by a run's"
+        " preflight.",
+        exclude_if=lambda every: not every,
+    )
     release_dir: str = Field(
         default_factory=beside_data("release"),
         description="Folder of audit bundles; if omitted: release, beside DATA_DIR.",

@@ -321,6 +321,13 @@ def test_every_report_of_a_run_has_the_same_conclusion(two_device_run: Finished)
         assert not [word for word in found.warnings if word not in texts[name]], name
 
 
+def test_a_run_without_named_symbols_advises_none(two_device_run: Finished) -> None:
+    """`run.json` has every symbol of the source and that none was named; the command of the verdict lists none."""
+    config = json.loads((two_device_run.folder / "run.json").read_text())["config"]
+    assert config["symbols"] and config["every_symbol"]
+    assert "--symbols" not in Conclusion.model_validate(two_device_run.summary["conclusion"]).next_steps[-1]
+
+
 def test_the_report_stands_alone(two_device_run: Finished) -> None:
     """One file, nothing fetched from elsewhere; every link beside a number leads to a file of the bundle."""
     text = (two_device_run.audit / "report.html").read_text()

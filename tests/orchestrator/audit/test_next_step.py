@@ -28,6 +28,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"source": "csv:/bars of mine", "symbols": ("M&M", "^GSPC"), "scope": "panel", "label": "rank", "threshold": -0.01},
     {"source": "csv:x", "columns": {"close": "Adj Close"}, "keep_jumps": True, "privileged": ("path",)},
     {"interval": "30minute", "source": "parquet:y", "cross_session": True, "horizon": 20, "lookback": "400"},
+    {"broker": "redis://fleet:6379/0", "local_workers": False},
     {"source": "csv:x", "side": ("fii=/x/fii.csv", "pe=/x/pe, all.csv"), "side_lag": ("fii=1d", "pe=90min")},
 ]  # fmt: skip
 
@@ -55,6 +56,22 @@ def test_settings_of_a_file_and_a_later_day() -> None:
     weekly = RunConfig(**SPAN, source="csv:x", interval="1week")
     command = suggest_actions(weekly, {"M&M": 2, "TCS": 1})
     assert " --interval 1week --source csv:x --symbols 'M&M,TCS' --write-actions actions.csv" in command
+
+
+def test_symbols_are_named_only_if_they_were_chosen() -> None:
+    """A command that lists a whole source would be long, and would leave out symbols that are added to it."""
+    config = RunConfig(**SPAN, symbols=("M&M", "TCS"))
+    assert " --symbols 'M&M,TCS' " in run_again(config, config.end_date)
+    assert "--symbols" not in run_again(config.model_copy(update={"every_symbol": True}), config.end_date)
+
+
+def test_a_fleet_is_that_of_the_run() -> None:
+    """With a file of the broker's URL the command names the file and not the URL."""
+    config = RunConfig(**SPAN, broker="redis://fleet:6379/0", broker_file="/etc/broker", local_workers=False)
+    assert run_again(config, config.end_date) == (
+        "orchestrator run --reuse --start-date 2021-07-01 --broker-file /etc/broker --no-local-workers"
+        " --end-date 2024-12-31"
+    )
 
 
 def test_decisions_are_made_in_the_folders_of_the_run() -> None:

@@ -130,6 +130,7 @@ NEEDS_MORE = (
         "members",
         "own_gates",
         "own_source",
+        "every_symbol",
         "side_lag",
         "side_max_age",
         "final",
