@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.fleet import Look
@@ -36,6 +38,8 @@ START = "0-0"
 BLOCK_MS = 50
 BATCH = 256
 MOST_JUNK_BATCHES = 100
+# Outcomes that were read are removed from the stream in steps of so many; 1,000,000 windows have 2,000,000.
+MOST_READ = 10_000
 # A device's queue holds an attempt or two of each run, unless something floods it.
 MOST_QUEUED = 10_000
 MOST_HEALED = 50
@@ -56,7 +60,7 @@ class BrokerFleet:
         self._run_id, self._redis, self._client, self._key, self._began = run_id, redis, client, key, began
         self._presence_reader = presence_reader or PresenceReader(redis, key=key)
         self._block_ms, self._prefetch = block_ms, prefetch
-        self._cursor = START
+        self._cursor, self._read_entries = START, 0
         self._devices: frozenset[str] = frozenset()
         self._unhealed: list[str] = []
 
@@ -107,10 +111,18 @@ class BrokerFleet:
         self._client.kill(identity, device)
 
     def outcomes(self, *, wait: bool) -> Iterator[Outcome]:
-        """The next outcomes in the run's stream, `BATCH` at most; none if it has no more, or very much junk."""
+        """The next outcomes in the run's stream, `BATCH` at most; none if it has no more, or very much junk.
+
+        The caller records them before it asks for more: what it had is removed from the stream from time to time.
+        """
         stream, block_ms, count = outcomes_stream(self._run_id), self._block_ms if wait else None, 0
+        if self._read_entries >= MOST_READ:
+            self._read_entries = 0
+            with suppress(ResponseError):  # a user of an earlier version's rights; the stream grows until the run's end
+                self._redis.xtrim(stream, minid=self._cursor, approximate=True)
         for _ in range(MOST_JUNK_BATCHES):
             entries = read_beyond(self._redis, stream, self._cursor, "outcome", BATCH, block_ms)
+            self._read_entries += len(entries)
             read = [self._read(body) for _, body in entries]
             own = [each for each in read if isinstance(each, Outcome)]
             faults = list(unclaimed(self._redis, self._run_id, own, self._key))

@@ -19,6 +19,8 @@ from schemas.redis.keys import events_stream
 from schemas.redis.writes import trouble
 
 BATCH = 1000
+# A poll takes at most so many events from the log; a run of 1,000,000 windows has 4,000,000 events.
+MOST_OF_LOG = 20_000
 # The log lags behind the stream by about 1 s; a gap that it has not filled after this long stays a gap.
 PATIENCE_S = 5.0
 RETRY_S = 1.0
@@ -41,6 +43,7 @@ class EventFollower:
         self._cursor = "0-0"
         self._offset = 0
         self._gap_since: float | None = None
+        self._has_more = False
         self.last = 0
         self.missed = 0
         self.live = False
@@ -53,8 +56,10 @@ class EventFollower:
             self._redis = None
 
     def poll(self, block_s: float = 0.0) -> list[TrainingEvent]:
-        """Return the events since the last poll; waits up to `block_s` seconds for the stream's next event."""
-        found = self._from_log() if not self.last else []
+        """The next events, none if there are no more; waits up to `block_s` seconds for the stream's next one."""
+        found = self._from_log() if not self.last or self._has_more else []
+        if self._has_more:
+            return found
         if self._broker is not None and (self.live or self._clock() - self._asked >= RETRY_S):
             try:
                 self._from_stream(found, block_s if not found else 0.0)
@@ -87,6 +92,8 @@ class EventFollower:
     def _may_skip(self, found: list[TrainingEvent], number: int) -> bool:
         """Fill the gap before event `number` from the log; False while the log may still bring it."""
         found += self._from_log(below=number)
+        if self._has_more:
+            return False
         if number == self.last + 1:
             self._gap_since = None
             return True
@@ -116,7 +123,8 @@ class EventFollower:
             self.last = number
 
     def _from_log(self, below: int | None = None) -> list[TrainingEvent]:
-        """Whole lines of the log beyond what was read, up to event number `below`."""
+        """Whole lines of the log beyond what was read, up to event number `below`, or as many as one poll takes."""
+        self._has_more = False
         if self._log is None or not self._log.is_file():
             return []
         found: list[TrainingEvent] = []
@@ -124,6 +132,9 @@ class EventFollower:
             file.seek(self._offset)
             for line in file:
                 if not line.endswith(b"\n"):
+                    break
+                if len(found) == MOST_OF_LOG:
+                    self._has_more = True
                     break
                 event, number = self._read(line)
                 if below is not None and number >= below:

@@ -68,7 +68,7 @@ ORCHESTRATOR = Role(
     _union(
         CONNECT, SCRIPTS, TRANSACTIONS, _DEAD_LETTERS, _EMIT, _TRY,
         ("get", "mget", "exists", "hget", "hmget", "hdel", "zrangebyscore", "lrange", "llen", "lrem", "xread",
-         "xrevrange", "smembers", "sadd", "srem", "info", "hlen", "hgetall", "pexpire"),
+         "xrevrange", "xtrim", "smembers", "sadd", "srem", "info", "hlen", "hgetall", "pexpire"),
     ),
     _union(
         QUEUES, _RUN_KEYS, _SHARED_KEYS,

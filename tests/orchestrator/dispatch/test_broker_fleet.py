@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
+from orchestrator.dispatch import broker_fleet
 from orchestrator.dispatch.broker_fleet import BrokerFleet, withdraw
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.presence_reader import GONE_S, LONGEST_STEP_S, PresenceReader
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.presence import Presence
-from schemas.contract.task import Role, RunTask
+from schemas.contract.task import Outcome, Role, RunTask, Status
 from schemas.redis.attempt_id import AttemptId
+from schemas.redis.attempts import report
+from schemas.redis.keys import outcomes_stream
 from schemas.redis.presences import beat as heartbeat
 from schemas.redis.presences import release, reserve, sign_off
 
@@ -178,3 +181,24 @@ def test_one_attempt_is_withdrawn_and_not_the_next(redis: Redis, sender: CeleryC
     (second,) = send(sender, "d0", "r", attempt=2)
     withdraw(redis, ["d0"], first)
     assert BrokerFleet("r", redis, sender).queued(["d0"])["d0"] == {second}
+
+
+def test_outcomes_that_were_taken_leave_the_stream(
+    redis: Redis, sender: CeleryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is read once; of those that the caller has had, about as many stay as a node of the stream holds."""
+    monkeypatch.setattr(broker_fleet, "MOST_READ", 300)
+    names, fleet = [f"w{number}" for number in range(1000)], BrokerFleet("r", redis, sender)
+    for name in names:
+        done = Outcome(
+            run_id="r", role=Role.TEACHER, name=name, attempt=1, device="d0", status=Status.SUCCESS, duration_seconds=1
+        )
+        report(redis, "r", done.model_dump_json())
+    seen: list[str] = []
+    while found := [outcome.name for outcome in fleet.outcomes(wait=False)]:
+        seen += found
+        assert redis.xlen(outcomes_stream("r")) >= len(names) - len(seen)
+    assert seen == names
+    assert redis.xlen(outcomes_stream("r")) < 600
+    fleet.look()
+    assert not list(fleet.outcomes(wait=False))

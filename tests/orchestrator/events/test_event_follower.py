@@ -3,6 +3,7 @@
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -112,6 +113,24 @@ def test_without_the_run_on_the_broker_the_log_is_read(redis: Redis, server: str
         telemetry.finish(EventType.RUN_START, EventStatus.IN_PROGRESS)
     forget(redis)
     assert numbers(follower(log, server).poll()) == [1]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_a_long_log_is_read_in_parts(
+    redis: Redis, server: str, log: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """Each poll takes a few events of the log; what the stream has kept follows them."""
+    monkeypatch.setattr(event_follower, "MOST_OF_LOG", 2)
+    emit_events(redis, 7)
+    entries: Any = redis.xrange(events_stream(RUN))
+    log.write_bytes(b"".join(fields[b"event"] + b"\n" for _, fields in entries[:6]))
+    redis.xtrim(events_stream(RUN), maxlen=kept, approximate=False)
+    late, polls = follower(log, server), []
+    while found := late.poll():
+        polls.append(numbers(found))
+    assert polls[:2] == [[1, 2], [3, 4]]
+    assert [each for poll in polls for each in poll] == [1, 2, 3, 4, 5, 6, 7][: 7 if kept else 6]
+    assert not late.missed
 
 
 def test_what_the_stream_forgot_comes_from_the_log(redis: Redis, server: str, log: Path) -> None:
