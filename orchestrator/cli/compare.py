@@ -38,17 +38,14 @@ def compare(
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
-    from orchestrator.runs.compare import plain
+    from orchestrator.runs.compare import other_rows, plain
 
     if found["settings"]:
         console.table(_table("setting", found["runs"], {k: map(plain, v) for k, v in found["settings"].items()}))
     else:
         console.write("the settings are the same (run id, folders, broker and devices are not compared)")
-    if not found["same_rows"]:
-        spans = " and ".join(
-            f"{rows} from {first} to {last}" for rows, (first, last) in zip(found["rows"], found["span"], strict=True)
-        )
-        console.write(f"the runs scored different rows ({spans}): days, symbols or labels differ")
+    if sentence := other_rows(found):
+        console.write(sentence)
     console.table(_table("number", found["runs"], {k: map(_number, v) for k, v in found["numbers"].items()}))
     gates = {name: iter(answers) for name, answers in found["gates"].items()}
     gates["symbols that pass"] = (", ".join(names) or "none" for names in found["passing"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orchestrator.dashboard.rendering import Cell, link, mark, when
+from orchestrator.dashboard.rendering import Cell, link, listed, mark, when
 from orchestrator.dashboard.runs import Run
 from schemas.contract.errors import GurukulError
 from schemas.contract.numbers import shown
@@ -34,12 +34,17 @@ def trial_facts(run: Run) -> dict[str, Any]:
     return {"count": count, "rows": rows[:SHOWN], "headings": HEADINGS, "notes": [*notes, *known.faults]}
 
 
+def _elsewhere(trial: Trial) -> Cell:
+    """A run of another data folder, which is on a line of its own."""
+    return listed([trial.run_id, f"in {trial.data_dir}"], "<br>")
+
+
 def _row(trial: Trial, run: Run) -> tuple[Cell, ...]:
     """A run's newest line: what was tried on what, and how it did."""
     name: Cell = f"{trial.run_id} (this run)"
     if trial.run_id != run.run_id:
         is_here = (run.layout.folder.parent / trial.run_id).is_dir()
-        name = link(f"/runs/{trial.run_id}", trial.run_id) if is_here else f"{trial.run_id} in {trial.data_dir}"
+        name = link(f"/runs/{trial.run_id}", trial.run_id) if is_here else _elsewhere(trial)
     return (
         name, when(trial.time), trial.kind, f"{len(trial.symbols)}", f"{trial.first} to {trial.last}",
         shown(trial.sharpes.get("student"), "+"), shown(trial.sharpes.get("alone"), "+"),

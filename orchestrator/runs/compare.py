@@ -16,8 +16,10 @@ from schemas.files.run_files import open_run, read_model
 
 # Settings that change no result; and what a preflight fills in, of which `settings_of` has the digests.
 NOT_COMPARED = {
-    "run_id", "data_dir", "log_dir", "log_format", "release_dir", "telemetry_dir", "trials_dir", "broker", "devices",
-    "json_summary", "mlflow", "plugged", "members", "own_gates", "every_symbol",
+    "run_id", "data_dir", "log_dir", "log_format", "release_dir", "trials_dir", "store", "broker", "broker_file",
+    "devices", "local_workers", "min_devices", "max_devices", "priority", "reuse", "requests_per_minute",
+    "secrets_file", "signing_key", "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay", "json_summary",
+    "mlflow", "plugged", "members", "own_gates", "every_symbol",
 }  # fmt: skip
 # Of a digest in a table.
 SHOWN_DIGITS = 12
@@ -71,6 +73,19 @@ def changed(first: dict[str, object], second: dict[str, object]) -> dict[str, li
 def _beside(first: dict[str, str], second: dict[str, str]) -> dict[str, list[str]]:
     """The answers of two runs' gates: the built-in ones, then those of plug-ins, which one run alone may have."""
     return {name: [each.get(name, NOT_JUDGED) for each in (first, second)] for name in first | second}
+
+
+def other_rows(found: dict[str, Any]) -> str:
+    """What the scored rows of two runs have in common, and what not, by `compare`; empty if they are the same rows."""
+    if found["same_rows"]:
+        return ""
+    one, other = (
+        f"{rows:,} rows from {first} to {last}"
+        for rows, (first, last) in zip(found["rows"], found["span"], strict=True)
+    )
+    if one == other:
+        return f"Both runs scored {one}, but their labels or symbols differ: their losses cannot be compared."
+    return f"The runs scored different rows, {one} and {other}: their numbers cannot be compared."
 
 
 def plain(value: object) -> str:

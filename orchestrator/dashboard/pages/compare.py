@@ -8,7 +8,7 @@ from starlette.responses import Response
 from orchestrator.dashboard.rendering import Cell, mark, page
 from orchestrator.dashboard.runs import listed
 from orchestrator.dashboard.settings import Settings
-from orchestrator.runs.compare import compare, plain
+from orchestrator.runs.compare import compare, other_rows, plain
 from schemas.contract.errors import GurukulError
 from schemas.contract.numbers import NOT_KNOWN
 
@@ -38,13 +38,10 @@ def _tables(found: dict[str, Any]) -> dict[str, Any]:
     gates: list[tuple[Cell, ...]] = [("recommendation", *(mark(each.value) for each in found["recommendation"]))]
     gates += [(name, *(mark(each) for each in answers)) for name, answers in found["gates"].items()]
     gates.append(("symbols that pass", *(", ".join(names) or "none" for names in found["passing"])))
-    spans = [
-        f"{rows:,} from {first} to {last}" for rows, (first, last) in zip(found["rows"], found["span"], strict=True)
-    ]
     return {
         "runs": found["runs"],
         "numbers": numbers,
         "gates": gates,
         "settings": [(name, *map(plain, values)) for name, values in found["settings"].items()],
-        "other_rows": "" if found["same_rows"] else " and ".join(spans),
+        "other_rows": other_rows(found),
     }

@@ -28,7 +28,7 @@ from schemas.contract.judgement import Scores, Statistics, Validation, ValueScor
 from schemas.contract.numbers import NOT_KNOWN, shown
 from schemas.files.layout import RunLayout
 from tests.conftest import Finished, orchestrator, tree
-from tests.orchestrator.dashboard.conftest import Seen
+from tests.orchestrator.dashboard.conftest import PHONE_PX, Seen
 from tests.orchestrator.dashboard.copies import copied
 from tests.orchestrator.dashboard.devices import send_heartbeats
 from tests.orchestrator.dashboard.layout import check_every_screen
@@ -359,7 +359,7 @@ def test_the_grid_opens_a_window_by_mouse_and_keyboard(address: str, look: Look)
 
 def test_the_list_is_filtered_and_sorted_and_two_runs_are_compared(address: str, look: Look) -> None:
     """Words hide the rows without them; a heading sorts by durations, by mouse and keyboard, also after an update; two
-    chosen runs lead to their comparison.
+    runs, chosen on a phone, lead to their comparison.
     """
     seen = look(address + "/")
     page = seen.page
@@ -375,6 +375,7 @@ def test_the_list_is_filtered_and_sorted_and_two_runs_are_compared(address: str,
     page.evaluate("replacePart('runs', document.getElementById('runs').innerHTML)")
     expect(took).to_have_attribute("aria-sort", "ascending")
     assert ordered(page) == sorted(ordered(page))
+    seen.resize("light", PHONE_PX)
     for run in ("generated", "twin"):
         page.get_by_label(f"compare {run}", exact=True).check()
     page.get_by_role("button", name="Compare the two chosen").click()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.runs.compare import NOT_COMPARED, NOT_JUDGED, changed, compare, settings_of
+from orchestrator.runs.compare import NOT_COMPARED, NOT_JUDGED, changed, compare, other_rows, settings_of
 from schemas.config.features import Plugged, Plugin
 from schemas.config.judgement import GateSettings, OwnGate
 from schemas.config.run import RunConfig
@@ -54,6 +54,22 @@ def test_the_content_of_files_is_compared() -> None:
         "universe_sha256": ["d" * 12, None],
     }
     assert settings_of(usual).keys() >= set(RunConfig.model_fields) - NOT_COMPARED
+
+
+def test_other_rows_are_described_by_what_differs() -> None:
+    """Rows of the same days and number can have other labels; the same rows need no sentence."""
+    span = ["2024-01-01", "2024-06-01"]
+    found: dict[str, Any] = {"same_rows": False, "rows": [1200, 1200], "span": [span, span]}
+    assert other_rows(found).startswith("Both runs scored 1,200 rows from 2024-01-01 to 2024-06-01, but their labels")
+    assert "1,200 rows from 2024-01-01 to 2024-06-01 and 90 rows" in other_rows(found | {"rows": [1200, 90]})
+    assert other_rows(found | {"same_rows": True}) == ""
+
+
+def test_how_a_run_was_carried_out_is_not_compared() -> None:
+    """A run that uses windows again, or another fleet, has the same result."""
+    usual = RunConfig(**DATES)
+    fleet: dict[str, Any] = {"broker": "redis://fleet:6379/0", "local_workers": False, "priority": 2.0}
+    assert changed(settings_of(RunConfig(**DATES, **fleet, reuse=True)), settings_of(usual)) == {}
 
 
 def test_a_gate_of_one_run_alone_is_shown(tmp_path: Path) -> None:
