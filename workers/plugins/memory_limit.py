@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
-
 # Share of the memory that is available on the host when a call begins.
 LARGEST_SHARE = 0.5
 # The host's memory is read again after so many seconds.
@@ -45,4 +43,6 @@ def _data_bytes() -> int:
 
 @lru_cache(maxsize=1)
 def _available_bytes(now: int) -> int:
+    import psutil  # a benchmark on a GPU machine runs without it
+
     return int(psutil.virtual_memory().available)
