@@ -46,7 +46,7 @@ def test_a_connection_cut_twenty_times_receives_each_event_once(redis: Redis, se
             received.extend(follower.poll(0.05))
         follower.close()
 
-    with CutLine(server, cuts=20) as line:
+    with CutLine(server, cuts=20, most_bytes=1500) as line:
         listening = threading.Thread(target=follow, args=(line.url,), daemon=True)
         listening.start()
         run = finished_run(
