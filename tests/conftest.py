@@ -9,6 +9,7 @@ import gc
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -272,8 +273,13 @@ def command(*arguments: str, cwd: Path) -> Completed:
 
 
 def _answer_here(arguments: list[str], *, input: str, env: dict[str, str], **_: Any) -> Completed:
-    plugins = {PLUGINS_ENV: env.get(PLUGINS_ENV)}
-    return _completed(CliRunner().invoke(workers_cli, arguments[-1:], input=input, env=plugins, prog_name="workers"))
+    plugins, limits = {PLUGINS_ENV: env.get(PLUGINS_ENV)}, resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        with patch("workers.cli.end_with"):  # this process does not end with the one that asks
+            done = CliRunner().invoke(workers_cli, arguments[-1:], input=input, env=plugins, prog_name="workers")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)  # a gate limits its process
+    return _completed(done)
 
 
 @pytest.fixture

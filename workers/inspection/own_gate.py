@@ -36,4 +36,6 @@ def _limit_memory() -> None:
     with suppress(ImportError, ValueError, OSError):  # Windows has no limits, macOS refuses this one
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (LARGEST_BYTES, LARGEST_BYTES))
+        before = _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        others = [each for each in before if each != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([LARGEST_BYTES, *others]), hard))
