@@ -328,5 +328,5 @@ def _record(row: sqlite3.Row) -> WorkRecord:
     try:
         parsed = {name: json.loads(row[name]) for name in ("metrics", "digests")}
         return WorkRecord.model_validate(dict(row) | parsed)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError, IndexError) as error:  # the last: its schema lacks a column
         raise sqlite3.DatabaseError(f"the ledger is damaged at {row['role']} {row['name']}: {error}") from None

@@ -42,7 +42,8 @@ def with_declared_kinds(values: Mapping[str, Any]) -> dict[str, Any]:
 
     So kinds and parameters of plug-ins are validated as those of this program are.
     """
-    own = [values[role] for role in ROLES if values.get(role) and values[role] not in KINDS]
+    kinds = [values.get(role) for role in ROLES]
+    own = [kind for kind in kinds if kind and isinstance(kind, str) and kind not in KINDS]
     paths = plugin_paths(values.get("plugins") or ())
     if not own or not paths:
         return dict(values)
