@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from schemas.contract.machine import this_machine
@@ -76,8 +77,9 @@ def test_lines_of_processes_without_locks_neither_tear_nor_get_lost(tmp_path: Pa
 
 
 def grow_old(file: Path) -> None:
-    """Set a file's time of change to more than the expiry ago."""
-    os.utime(file, times=(0, time.time() - EXPIRY_S - 60))
+    """Set a file's time of change to more than the expiry ago, and to before this process was started."""
+    started = psutil.Process().create_time()
+    os.utime(file, times=(0, min(started, time.time()) - EXPIRY_S - 60))
 
 
 def test_an_owner_that_may_be_alive_is_named(tmp_path: Path, no_locks: None) -> None:
