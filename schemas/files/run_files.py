@@ -106,7 +106,10 @@ def read_manifest(layout: RunLayout) -> RunManifest:
     """Read `run.json`; the paths in its config are those of this process. FileError if it is missing or damaged."""
     content = _content(layout.manifest, NO_RUN)
     manifest = _in_pieces(content) or model_of(content, RunManifest, str(layout.manifest), remedy=NO_RUN)
-    return manifest.model_copy(update={"config": located(manifest.config, layout.data_dir)})
+    try:
+        return manifest.model_copy(update={"config": located(manifest.config, layout.data_dir)})
+    except OSError as error:
+        raise FileError(f"{layout.manifest} names a path that this system cannot have: {error.strerror}") from None
 
 
 def _in_pieces(content: bytes) -> RunManifest | None:

@@ -6,6 +6,7 @@ data, logs and releases was moved or mounted elsewhere.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -39,6 +40,7 @@ def located(config: C, data_dir: Path) -> C:
 
     Manifests of earlier versions hold paths relative to the folder in which the run was started. That folder is known
     where their `data_dir` leads straight to the data folder; otherwise it is taken to be the working folder.
+    OSError for a path that this system cannot have.
     """
     steps = PurePath(config.data_dir)
     if steps.is_absolute() or ".." in steps.parts:
@@ -47,6 +49,8 @@ def located(config: C, data_dir: Path) -> C:
 
     def usable(path: str) -> str:
         joined = base / path
+        with suppress(PermissionError):
+            joined.exists()  # OSError for a name that is longer than a file's can be
         short = Path(os.path.normpath(joined))
         # `link/..` is not the folder that holds the link.
         return str(short if short.resolve() == joined.resolve() else joined.resolve())
