@@ -122,7 +122,7 @@ def test_a_label_of_a_plug_in_is_chosen_for_the_whole_study(tmp_path: Path) -> N
 
 
 def test_a_study_s_run_knows_which_settings_were_given() -> None:
-    """A horizon that nobody gave is that of the label; --horizon beside a label of a plug-in is compared with it."""
+    """A horizon that was not given is that of the label; --horizon beside a label of a plug-in is compared with it."""
     study = TuneConfig.model_validate(DATES | {"tune_end": date(2023, 1, 1), "space": "space.toml", "seed": 7})
     run = study.run_config()
     assert run == config(seed=7) and "seed" in run.model_fields_set and "horizon" not in run.model_fields_set

@@ -1,10 +1,7 @@
 """Look-ahead and warm-up analysis: a zoo of features as people write them."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ import pytest
 from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.plugin_source import PLUGINS_ENV
 from tests.strategies import QUICK, daily_walk, intraday_walk
+from tests.workers.side.by_time import join_by_time
 from workers.features.analysis import Analysis, check_features
 from workers.features.plugged import features_here
 from workers.side.joined import SideData
@@ -126,15 +124,6 @@ def test_a_join_by_time_would_be_found(tmp_path: Path, monkeypatch: pytest.Monke
         "import gurukul as gk\n@gk.feature(warmup=0, side='flows')\ndef f(bars, side): return side['flows']['net']\n"
     )
     assert not checked(path, monkeypatch)["f"].faults
-    honest = SideData.frames
-
-    def by_time(self: SideData, names: Iterable[str], *others: Any) -> Any:
-        early = {
-            name: replace(table, rows={owner: replace(rows, known_at=rows.time) for owner, rows in table.rows.items()})
-            for name, table in self.tables.items()
-        }
-        return honest(replace(self, tables=early), names, *others)
-
-    monkeypatch.setattr(SideData, "frames", by_time)
+    join_by_time(monkeypatch)
     (fault,) = checked(path, monkeypatch)["f"].faults
     assert "reads later bars" in fault

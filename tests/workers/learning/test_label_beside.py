@@ -1,12 +1,10 @@
 """Labels of plug-in files that read side data or the bars of all symbols: their zoo, their ends, their universe."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +25,7 @@ from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import CERTIFICATE, METADATA, BarsLayout, RunLayout, side_file
 from schemas.files.run_files import read_model
 from tests.strategies import QUICK, daily_walk, part, training_settings
+from tests.workers.side.by_time import join_by_time
 from workers.bars.calendar import day_number, day_of
 from workers.bars.clean import to_table
 from workers.bars.series import Floats, Ints, Series
@@ -166,16 +165,7 @@ def test_a_join_by_time_would_be_found(write: Write, monkeypatch: pytest.MonkeyP
     label = write(f"@gk.label(horizon=5, side='flows')\ndef mine(bars, side):\n{code}")
     bars = {"A": PANEL["A"]}
     assert not check_label(bars, label, "UTC", 1, Analysis(), SIDE).faults
-    honest = SideData.frames
-
-    def by_time(self: SideData, names: Iterable[str], *others: Any) -> Any:
-        early = {
-            name: replace(table, rows={owner: replace(rows, known_at=rows.time) for owner, rows in table.rows.items()})
-            for name, table in self.tables.items()
-        }
-        return honest(replace(self, tables=early), names, *others)
-
-    monkeypatch.setattr(SideData, "frames", by_time)
+    join_by_time(monkeypatch)
     (fault,) = check_label(bars, label, "UTC", 1, Analysis(), SIDE).faults
     assert "reads bars and side data after its end" in fault
 
