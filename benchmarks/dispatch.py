@@ -89,7 +89,8 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="benchmarks.dispatch", description="Measure the cost of dispatch.")
     parser.add_argument("--windows", type=int, default=10_000, help="number of windows without work")
-    parser.add_argument("--seconds-windows", type=int, default=320, help="windows of one second over 16 devices")
+    parser.add_argument("--seconds-windows", type=int, default=320, help="windows of one second")
+    parser.add_argument("--devices", type=int, default=SIMULATED_DEVICES, help="simulated devices that share them")
     options = parser.parse_args()
     rows: list[tuple[str, str, str]] = []
     with tempfile.TemporaryDirectory(prefix="dispatch-") as name:
@@ -112,14 +113,14 @@ def main() -> None:
         rows.append((f"planning {options.windows:,} windows", f"{plan_seconds(options.windows):.2f} s", "under 1 s"))
         count, seconds = resume_seconds(folder / "measured.db")
         rows.append((f"reading the ledger of {count:,} windows on resume", f"{seconds:.2f} s", "under 1 s"))
-        with fleet(SIMULATED_DEVICES) as url:
-            dispatch(url, make_windows(2 * SIMULATED_DEVICES, 10, busy=False), folder)
+        with fleet(options.devices) as url:
+            dispatch(url, make_windows(2 * options.devices, 10, busy=False), folder)
             windows = make_windows(options.seconds_windows, 1000, busy=False)
             began = time.perf_counter()
             dispatch(url, windows, folder)
             seconds = time.perf_counter() - began
-        ideal = len(windows) / SIMULATED_DEVICES
-        what = f"{len(windows)} windows of 1 s, {SIMULATED_DEVICES} simulated devices"
+        ideal = len(windows) / options.devices
+        what = f"{len(windows)} windows of 1 s, {options.devices} simulated devices"
         rows.append((what, f"{ideal / seconds:.1%} of ideal ({seconds:.2f} s)", "97 %"))
     print("| what | measured | asked for |\n|---|---|---|")
     for row in rows:
