@@ -18,6 +18,7 @@ from schemas.files.locks import lock
 from schemas.store.store_meter import METER
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta, UpdateVersion
     from obstore.store import ObjectStore as Connection
 
 # A request that is refused for load, or not answered, is sent again with backoff for so long: a network may be cut for
@@ -45,14 +46,16 @@ class ObjectStore:
         from obstore.exceptions import BaseError
 
         self.url = store_url(url)
-        own: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {}
+        self._is_folder = url.startswith("file:")
+        own: dict[str, Any] = {"mkdir": True} if self._is_folder else {}
         self._patience_s = patience_s
         retry = {"max_retries": MOST_RETRIES, "retry_timeout": timedelta(seconds=patience_s)}
         remote: dict[str, Any] = {} if own else {"client_options": _client_options(patience_s), "retry_config": retry}
         try:
             self._connection: Connection = obstore.store.from_url(self.url, **own, **remote)
         except (BaseError, OSError) as error:
-            raise RequestError(f"the store {url} cannot be opened: {_first_line(error)}; check --store") from None
+            remedy = "set AZURE_STORAGE_ACCOUNT_NAME" if url.startswith("az:") else "check --store"
+            raise RequestError(f"the store {url} cannot be opened: {_first_line(error)}; {remedy}") from None
 
     def get(self, key: str, largest_bytes: int = LARGEST_FILE_BYTES) -> bytes | None:
         """The content of an object; None if there is none. StoreError if it is larger than `largest_bytes`."""
@@ -114,21 +117,45 @@ class ObjectStore:
     def replace(self, key: str, content: bytes, before: bytes | None) -> bool:
         """Store an object if the one of that key still is `before` (None: there is none); whether it was stored."""
         import obstore
-        from obstore.exceptions import PreconditionError
 
         if before is None:
             return self.put_first(key, content) == content
-        if self.url.startswith("file:"):
+        if self._is_folder:
             return self._replace_in_folder(key, content, before)
         with self._named(f"write {key}"):
-            found = obstore.get(self._connection, key)
+            try:
+                found = obstore.get(self._connection, key)
+            except FileNotFoundError:
+                return False
             if bytes(found.bytes()) != before:
                 return False
-            try:
-                tag = str(found.meta["e_tag"])
-                obstore.put(self._connection, key, content, mode={"e_tag": tag}, use_multipart=False)
-            except PreconditionError:
-                return self.get(key) == content
+            return self._put_over(found.meta, content) or self.get(key) == content
+
+    def keeps_newer(self, key: str) -> bool:
+        """Whether the store refuses to replace an object that has changed since it was read. Tried at `key`."""
+        import obstore
+
+        if self._is_folder:
+            return True  # `replace` locks it
+        self.put(key, b"read")
+        with self._named(f"write {key}"):
+            read = obstore.head(self._connection, key)
+        self.put(key, b"newer")
+        with self._named(f"write {key}"):
+            return not self._put_over(read, b"older")
+
+    def _put_over(self, read: "ObjectMeta", content: bytes) -> bool:
+        """Store an object if the one of its path has not changed since it was read; whether it was stored."""
+        import obstore
+        from obstore.exceptions import PreconditionError
+
+        # Google compares the version, others the ETag.
+        tag, version = read["e_tag"], read["version"]
+        seen: UpdateVersion = {"e_tag": tag} if version is None else {"e_tag": tag, "version": version}
+        try:
+            obstore.put(self._connection, read["path"], content, mode=seen, use_multipart=False)
+        except PreconditionError:
+            return False
         return True
 
     def _replace_in_folder(self, key: str, content: bytes, before: bytes) -> bool:

@@ -33,5 +33,10 @@ def _probe(store: ObjectStore, key: str) -> None:
                 f"the store {store.url} replaces an object that must stay: it ignores the condition If-None-Match;"
                 " use a server that has conditional writes"
             )
+        if not store.keeps_newer(key):
+            raise RequestError(
+                f"the store {store.url} replaces an object by one that is older: it ignores the condition If-Match, so"
+                " two hosts could run one run; use a server that has conditional writes"
+            )
     finally:
         store.delete(key)

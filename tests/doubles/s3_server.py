@@ -16,8 +16,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "bucket"
 # refused: 503 before anything is done. unanswered: done, then 503, so that the client sends it again. late: done after
-# half a second. dropped: not done, and no answer for half a second. unconditional: done without its condition.
-Fault = Literal["refused", "unanswered", "late", "dropped", "unconditional"]
+# half a second. dropped: not done, and no answer for half a second.
+Fault = Literal["refused", "unanswered", "late", "dropped"]
 LATE_S = 0.5
 
 Environment = dict[str, Any]
@@ -25,10 +25,11 @@ Respond = Callable[..., Any]
 
 
 class S3Server:
-    """The server's application; `faults` are taken by its next writes, one each."""
+    """The server's application; `faults` are taken by its next writes, one each. It ignores the `ignored` condition."""
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
+        self.ignored = ""
         self.requests: list[str] = []
         self._moto = DomainDispatcherApplication(create_backend_app)
 
@@ -42,8 +43,7 @@ class S3Server:
         fault = self.faults.popleft() if environment["REQUEST_METHOD"] == "PUT" and self.faults else None
         if fault in ("late", "dropped"):
             threading.Event().wait(LATE_S)
-        if fault == "unconditional":
-            environment.pop("HTTP_IF_NONE_MATCH", None)
+        environment.pop(f"HTTP_{self.ignored.upper().replace('-', '_')}", None)
         if fault == "unanswered":
             for _ in self._moto(environment, lambda *_: None):
                 pass

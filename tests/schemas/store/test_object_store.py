@@ -10,6 +10,7 @@ from schemas.contract.store_address import store_url
 from schemas.store import object_store
 from schemas.store.object_store import ObjectStore, open_store
 from schemas.store.probe import checked_store
+from tests.doubles.cloud_server import CloudServer, cloud_server
 from tests.doubles.s3_server import BUCKET, Fault, S3Server, s3_server
 
 URL = f"s3://{BUCKET}/a/prefix"
@@ -29,17 +30,27 @@ def s3(running: tuple[S3Server, dict[str, str]], monkeypatch: pytest.MonkeyPatch
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     server.faults.clear()
+    server.ignored = ""
     open_store.cache_clear()
     return server
 
 
-@pytest.fixture(params=["s3", "file"])
+@pytest.fixture
+def clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudServer]:
+    """A server that answers as Google's and Azure's stores, with this process's environment set for it."""
+    with cloud_server(tmp_path) as (server, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture(params=["s3", "file", "gs", "az"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     """A store of each kind."""
     if request.param == "file":
         return ObjectStore(f"file://{tmp_path}/store")
-    request.getfixturevalue("s3")
-    return ObjectStore(f"{URL}/{tmp_path.name}")
+    request.getfixturevalue("s3" if request.param == "s3" else "clouds")
+    return ObjectStore(f"{request.param}://{BUCKET}/{tmp_path.name}")
 
 
 def test_the_first_of_two_objects_stays(store: ObjectStore) -> None:
@@ -57,7 +68,25 @@ def test_an_object_is_replaced_only_by_who_has_seen_it(store: ObjectStore) -> No
     """Of two hosts that read the same table, one writes the next, and the other must read again."""
     assert store.replace("table", b"one", None) and not store.replace("table", b"other", None)
     assert store.replace("table", b"two", b"one") and not store.replace("table", b"other", b"one")
-    assert store.get("table") == b"two"
+    assert store.get("table") == b"two" and store.keeps_newer("other")
+    store.delete("table")
+    assert not store.replace("table", b"three", b"two")
+
+
+@pytest.mark.parametrize("scheme", ["gs", "az"])
+def test_a_host_checks_a_store_of_google_or_azure(clouds: CloudServer, scheme: str) -> None:
+    """As one of the S3 protocol: nothing is left, and a server without conditions is named."""
+    assert checked_store(f"{scheme}://{BUCKET}/x") == f"{scheme}://{BUCKET}/x" and not clouds.objects
+    clouds.has_conditions = False
+    with pytest.raises(RequestError, match="ignores the condition"):
+        checked_store(f"{scheme}://{BUCKET}/x")
+
+
+def test_azure_s_account_is_asked_for_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL `az://CONTAINER` has no place for it."""
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    with pytest.raises(RequestError, match="Account must be specified; set AZURE_STORAGE_ACCOUNT_NAME"):
+        ObjectStore("az://container/x")
 
 
 @pytest.mark.parametrize("faults", [["refused"] * 3, ["unanswered"], ["late"], ["refused", "unanswered", "late"]])
@@ -100,9 +129,9 @@ def test_a_host_checks_a_store_before_it_begins(s3: S3Server) -> None:
     assert ObjectStore(URL).get(f".probes/{probe}") is None
     with pytest.raises(RequestError, match="there is no bucket nobucket for s3://nobucket/x; make it"):
         checked_store("s3://nobucket/x")
-    s3.faults.extend(["unconditional", "unconditional"])
-    with pytest.raises(RequestError, match="ignores the condition If-None-Match"):
-        checked_store(URL)
+    for s3.ignored in ("If-None-Match", "If-Match"):
+        with pytest.raises(RequestError, match=f"ignores the condition {s3.ignored}"):
+            checked_store(URL)
 
 
 def test_a_store_without_encryption_must_be_asked_for(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
