@@ -203,6 +203,7 @@ def with_role(redis: Redis, name: str) -> str:
 def running_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedFleet]:
     """A fleet of one device and two slots, on a server of its own, that may read what any test stores."""
     folder = tmp_path_factory.mktemp("fleet")
+    (folder / "data").symlink_to(tmp_path_factory.mktemp("unused"))
     sources = str(folder.parent.parent)
     with embedded.server() as url, (folder / "fleet.log").open("wb") as log, Redis.from_url(url) as redis:
         users = {name: with_role(redis, name) for name in ("gurukul-worker", "gurukul-orchestrator")}

@@ -282,14 +282,17 @@ def _use_plugins(plugins: str) -> None:
 
 def _join(devices: list[Device], folders: Folders, broker: str) -> None:
     """Check and name what this host offers a fleet; RequestError for what it lacks."""
+    from schemas.files.folder_id import give_folder_id
     from workers.devices.joining import join
     from workers.devices.trial import refuse_untrainable
     from workers.handlers.copies import remove_staged
 
     refuse_untrainable(devices)
-    if folders.store is not None:
-        remove_staged(folders.data_dir)
     join(devices, folders, broker)
+    if folders.store is None:
+        give_folder_id(folders.data_dir)
+    else:
+        remove_staged(folders.data_dir)
 
 
 def _broker(url: str | None, file: Path | None) -> str:

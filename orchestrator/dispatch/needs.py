@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from schemas.config.model_kinds import KINDS
+from schemas.contract.folders import Folders
 from schemas.contract.plugin_packages import is_package
 from schemas.contract.plugin_source import shown
 from schemas.contract.presence import Presence
 from schemas.contract.versions import artifact_versions
+from schemas.files.folder_id import folder_id
+from schemas.files.layout import FOLDER_ID
 from schemas.redis.signing import KEY_FILE_ENV, FleetKey, fleet_key
 
 
@@ -20,6 +23,7 @@ class Needs:
     With the URL of a store, any data folder will do: it holds copies of what the store has. `libraries` are packages
     that only some kinds of model need; the orchestrator's host may lack them, so that it knows no version. `plugins`
     has the digest of each plug-in of the run by name, and `key` the name of the key that signs, if one does.
+    `folder_id` is the identity of the data folder, empty if it has none.
     """
 
     versions: Mapping[str, str]
@@ -29,6 +33,7 @@ class Needs:
     libraries: tuple[str, ...] = ()
     plugins: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
+    folder_id: str = ""
 
     @classmethod
     def of(
@@ -39,6 +44,7 @@ class Needs:
         return cls(
             artifact_versions(*libraries), os.path.realpath(data_dir), store=store, libraries=libraries,
             plugins=plugins or {}, key=next(iter((fleet_key() if key is None else key).names), ""),
+            folder_id=folder_id(data_dir),
         )  # fmt: skip
 
     def unmet(self, presence: Presence) -> str:
@@ -64,9 +70,8 @@ class Needs:
             start += f", or give --store {folders.store} here" if folders.store else ""
             has, wanted = folders.store or "none", self.store or "none"
             return f"its store is {has}, this run's {wanted}; start its workers {start}"
-        if self.store is None and folders.data_dir != self.data_dir:
-            start = f"start its workers with `workers start --data-dir {self.data_dir}`"
-            return f"it works under {folders.data_dir}, this run under {self.data_dir}; {start}"
+        if self.store is None and (why := self._other_folder(folders)):
+            return why
         if path := folders.refused(self.sources):
             allowed = ", ".join((folders.data_dir, *folders.sources))
             start = f"start its workers with `workers start --source-dir {path}`"
@@ -76,4 +81,19 @@ class Needs:
                 lack = "it lacks the plug-in" if had is None else "it has another version of the plug-in"
                 start = f"start its workers with `workers start --plugins {shown(name)}`"
                 return f"{lack} {shown(name)}; {start}, this run's {'package' if is_package(name) else 'file'}"
+        return ""
+
+    def _other_folder(self, folders: Folders) -> str:
+        """Why a worker's data folder is not the run's; a shared one may have another path there."""
+        if folders.folder_id and folders.folder_id == self.folder_id:
+            return ""
+        if folders.data_dir != self.data_dir:
+            start = f"start its workers with `workers start --data-dir {self.data_dir}`"
+            return f"it works under {folders.data_dir}, this run under {self.data_dir}; {start}"
+        # A worker of the folder itself would have the run's identity, or none yet.
+        if folders.folder_id:
+            return (
+                f"{self.data_dir} is another folder on its host ({FOLDER_ID} differs); mount the run's there, or give"
+                " the run and its workers one --store"
+            )
         return ""

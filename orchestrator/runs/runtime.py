@@ -25,6 +25,7 @@ from schemas.config.run import RunConfig
 from schemas.contract.errors import Interrupted
 from schemas.contract.folders import Folders, paths_read
 from schemas.contract.task import Outcome
+from schemas.files.folder_id import give_folder_id
 from schemas.files.log_lines import formatted
 from schemas.redis.signing import NO_KEY, fleet_key
 
@@ -42,6 +43,8 @@ def open_fleet(
     Dispatcher; `prefetch` and `began`: see BrokerFleet; `trained` are the settings of a run that trains. Messages are
     signed with the key of the environment; on a broker of the run's own, without one, with a new key.
     """
+    if config.broker and config.store is None:
+        give_folder_id(config.data_dir)
     key = fleet_key() or (NO_KEY if config.broker else embedded.key_of(url))
     libraries = trained.training().model_libraries if trained else ()
     local = None

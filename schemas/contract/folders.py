@@ -17,13 +17,15 @@ class Folders(Frozen):
     """A worker's data folder, and the folders or files that it may read bars from; as given, or without links.
 
     `store`: URL of the store that its data folder holds copies of; None: the data folder is all that there is.
-    `cache_gib`: GiB that copies of runs may take there, None: any number.
+    `cache_gib`: GiB that copies of runs may take there, None: any number. `folder_id`: identity of the data folder in a
+    heartbeat, see `schemas.files.folder_id`.
     """
 
     data_dir: str
     sources: tuple[str, ...] = ()
     store: str | None = None
     cache_gib: float | None = None
+    folder_id: str = ""
 
     def resolved(self) -> Self:
         """The folders behind these paths now; relative ones start at the working folder."""

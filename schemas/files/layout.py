@@ -30,6 +30,7 @@ PUBLIC_KEY = "manifest.pub"
 
 # A data folder, and the user's state folder.
 TRIALS = "trials.jsonl"
+FOLDER_ID = ".folder-id"
 
 # A study's trials are runs beside it, of this name.
 TRIAL_RUN = re.compile(r"(.+)\.t\d{4,5}")

@@ -19,6 +19,7 @@ from schemas.contract.machine import this_machine
 from schemas.contract.plugin_source import plugin_digests, plugins_of_environment
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, StoreUse, expiry_s
 from schemas.contract.versions import artifact_versions
+from schemas.files.folder_id import folder_id
 from schemas.files.free_space import free_gib
 from schemas.redis.presences import beating, signing_off
 from schemas.redis.signing import fleet_key
@@ -137,7 +138,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             rate=self._rate(done),
             **self.usage()._asdict(),
             draining=self.is_draining,
-            folders=folders,
+            folders=folders.model_copy(update={"folder_id": folder_id(folders.data_dir)}),
             plugins=self.plugins,
             calls=self._calls(),
             store=self.store_use() if folders.store is not None else None,

@@ -10,10 +10,10 @@ from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model, write_model
-from schemas.store.judged_inputs import judging_release_dir
 from workers.devices.quick_import import quick_import
 from workers.handlers.adoption import adopt_gate, adopt_scores, gate_key, scores_key
 from workers.handlers.own_gate import judged_apart
+from workers.handlers.release_folder import release_folder
 from workers.handlers.task_result import Result
 
 # arch plots with Matplotlib, and statsmodels reads formulas with formulaic, or else with patsy; gates need neither.
@@ -43,10 +43,11 @@ def judge_gate(task: RunTask, data_dir: Path) -> Result:
     gate = task.gate or ""
     layout = RunLayout.under(data_dir, task.run_id)
     manifest = read_manifest(layout)
+    release_dir = release_folder(layout, manifest.config)
     key = gate_key(layout, manifest, gate, read_model(layout.validation, Validation))
     adopted = adopt_gate(layout, gate, key) if manifest.config.reuse else None
     own = next((each for each in manifest.config.own_gates if each.name == gate), None)
-    report, donor = adopted or (_judged(layout, own or gate, judging_release_dir(layout, manifest.config), key), None)
+    report, donor = adopted or (_judged(layout, own or gate, release_dir, key), None)
     path = layout.gate(gate)
     write_model(path, report)
     metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}

@@ -342,13 +342,17 @@ def test_a_device_that_may_not_read_the_source_gets_no_ingestion() -> None:
         (FOLDERS, (), []),
         (FOLDERS, ("/data/bars",), []),
         (ELSEWHERE, (), ["works under /elsewhere, this run under /data", "`workers start --data-dir /data`"]),
+        (FOLDERS.model_copy(update={"folder_id": "own"}), (), []),
+        (ELSEWHERE.model_copy(update={"folder_id": "own"}), (), []),
+        (FOLDERS.model_copy(update={"folder_id": "x"}), (), ["another folder on its host", "give the run and its w"]),
+        (ELSEWHERE.model_copy(update={"folder_id": "x"}), (), ["works under /elsewhere, this run under /data"]),
         (FOLDERS, ("/bars",), ["only under /data, this run reads /bars", "`workers start --source-dir /bars`"]),
         (None, (), ["names no data folder"]),
     ],
 )
 def test_why_a_device_is_unfit_is_one_line(folders: Folders | None, sources: tuple[str, ...], words: list[str]) -> None:
     """The line names both folders and the command that makes the device fit; a fit device has none."""
-    unmet = Needs(VERSIONS, DATA_DIR, sources).unmet(device("a", folders=folders))
+    unmet = Needs(VERSIONS, DATA_DIR, sources, folder_id="own").unmet(device("a", folders=folders))
     assert bool(unmet) == bool(words)
     assert all(word in unmet for word in words)
 

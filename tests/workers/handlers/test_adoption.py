@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from schemas.config.judgement import GateSettings
+from schemas.contract.errors import DataError
 from schemas.contract.judgement import GateReport, Statistics, Validation
 from schemas.contract.task import Role, RunTask
 from schemas.contract.trials import ScoredTrial
 from schemas.files.atomic import sha256_of, to_json
-from schemas.files.layout import RunLayout
+from schemas.files.layout import RunLayout, audit_folder
 from schemas.files.run_files import read_manifest, read_model, read_rows, write_manifest, write_model, write_rows
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.handlers import adoption
@@ -34,6 +35,7 @@ def task(run_id: str, role: Role, gate: str | None = None) -> RunTask:
 def judge(data: Path, run_id: str) -> tuple[Result, Result]:
     """Score a run, judge one gate and write `statistics.json`, as its phases do."""
     scored = judge_students(task(run_id, Role.VALIDATION), data)
+    audit_folder(data.parent / "release", run_id).mkdir(parents=True, exist_ok=True)
     judged = judge_gate(task(run_id, Role.STATISTICS, GATE), data)
     layout = RunLayout.under(data, run_id)
     report = read_model(layout.gate(GATE), GateReport)
@@ -55,7 +57,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layout = stored_run(data, signal=0.3, days=220, symbols=2, release_dir=str(data.parent / "release"))
     judge(data, RUN)
     plots = data.parent / "release" / f"audit_{RUN}" / "plots"
-    plots.mkdir(parents=True)
+    plots.mkdir()
     for name in ("equity.json", "devices.json"):
         (plots / name).write_text(name)
     digests = {f"plots/{path.name}": sha256_of(path) for path in plots.iterdir()}
@@ -110,6 +112,16 @@ def test_an_equal_judgement_is_adopted(data: Path) -> None:
     assert (list(drawn.digests), drawn.reused_from) == (["plots/equity.json"], RUN)
     copied = data.parent / "release" / "audit_again" / "plots"
     assert [path.read_text() for path in copied.iterdir()] == ["equity.json"]
+
+
+def test_a_host_that_does_not_see_the_release_folder_judges_nothing(data: Path) -> None:
+    """Only the data folder is shared with it: a gate would judge as if no release were live."""
+    shutil.rmtree(data.parent / "release")
+    judge_students(task("again", Role.VALIDATION), data)
+    with pytest.raises(DataError, match="is not on this host, only the data folder is; mount the folder that"):
+        judge_gate(task("again", Role.STATISTICS, GATE), data)
+    with pytest.raises(DataError, match="is not on this host"):
+        render_audit(task("again", Role.AUDIT), data)
 
 
 def changed_setting(data: Path) -> None:
