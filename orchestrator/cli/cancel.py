@@ -40,6 +40,7 @@ def cancel(run_id: NamedRun, data_dir: DataDir = "data", broker: FleetBroker = N
       orchestrator cancel live_candidate_20260102_030405
     """
     from orchestrator.broker import embedded
+    from orchestrator.ledger.run_lock import is_held
     from orchestrator.store.run_store import RunStore
 
     if broker is not None:
@@ -65,7 +66,7 @@ def cancel(run_id: NamedRun, data_dir: DataDir = "data", broker: FleetBroker = N
             if _cancelled_by_broker(url, run_id, manifest):
                 return
     store = RunStore.of(manifest.config, layout)
-    if store is not None and store.lease.cancel_elsewhere(CANCEL_S):
+    if store is not None and not is_held(layout) and store.lease.cancel_elsewhere(CANCEL_S):
         typer.echo(f"run {run_id} is cancelled on its host")
         return
     _cancel_by_ledger(manifest, layout, data_dir, broker)

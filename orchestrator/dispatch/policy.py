@@ -221,7 +221,8 @@ def _judge(view: View, sent: Sent) -> Iterator[Action]:
     elif sent.missed_s > UNHELD_S:
         yield Recall(sent, RecallReason.LOST, f"device {sent.device} no longer holds it")
     elif sent.runs(presence, view.claimants):
-        if limit_s is not None and sent.ran_s > limit_s:
+        # Its outcome may be on its way.
+        if limit_s is not None and sent.ran_s > limit_s + ROUND_TRIPS * (presence.round_trip_s or 0.0):
             reason = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role} (--window-limit)"
             place = presence.calls.get(sent.id)
             yield Fail(sent, FailureClass.TIMEOUT, f"{reason}; its process was ended{f' in {place}' if place else ''}")

@@ -65,7 +65,7 @@ class RunContext:
         )
         logger.info("phase %s ends: %s %s", phase, status, error)
         if self.store is not None:
-            self.store.publish_copy(self.manifest.config, self.ledger)
+            self.store.publish_copy(self.ledger)
 
     def end_open(self, status: RunStatus, message: str) -> None:
         """End every phase that is still open: the run stops here."""

@@ -146,13 +146,13 @@ def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -
         if (store := RunStore.of(config, layout)) is not None:
             try:
                 store.claim_name()
-                store.lease.take()
+                store.hold()
             except GurukulError:
                 shutil.rmtree(layout.folder)
                 raise
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         if store is not None:
-            stack.callback(store.leave, config, ledger)
+            stack.callback(store.leave, ledger)
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
         code = _execute(manifest, layout, ledger, url, console, store, course, scratch)
@@ -201,8 +201,8 @@ def resume(
         stack.enter_context(only_one(layout, ledger))
         store = RunStore.of(manifest.config, layout)
         if store is not None:
-            store.lease.take()
-            stack.callback(store.leave, manifest.config, ledger)
+            store.hold()
+            stack.callback(store.leave, ledger)
         reopened = reopen_broken(ledger, layout, store)
         if ledger.condition().status is RunStatus.READY and not reopened:
             return EXIT_CODES[RunStatus.READY]

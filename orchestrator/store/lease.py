@@ -9,6 +9,7 @@ from contextlib import suppress
 from schemas.contract.base import Frozen
 from schemas.contract.errors import Cancelled, GurukulError, RequestError, StoreError
 from schemas.contract.machine import this_machine
+from schemas.contract.process import still_runs
 from schemas.files.run_files import model_of
 from schemas.store.object_store import ObjectStore
 
@@ -44,13 +45,10 @@ class Lease:
         """Take it, also from a holder that has not renewed it. RequestError names a host that holds it."""
         before = self._store.get(self._key)
         holder = self._holder(before)
-        if holder is not None and holder.machine != this_machine():
+        if holder is not None and not _has_left(holder):
             left_s = holder.renewed + EXPIRY_S - time.time()
-            if left_s > 0:
-                raise RequestError(
-                    f"the run is being run by process {holder.pid} on {holder.host}; stop it there. If it is gone, try"
-                    f" again in {left_s:.0f} s"
-                )
+            gone = f" If it is gone, try again in {left_s:.0f} s" if holder.machine != this_machine() else ""
+            raise RequestError(f"the run is being run by process {holder.pid} on {holder.host}; stop it there.{gone}")
         self._write(before, time.time())
 
     def keep(self) -> None:
@@ -67,7 +65,7 @@ class Lease:
             logger.warning("the lease is not renewed: %s", error)
 
     def cancel_elsewhere(self, within_s: float) -> bool:
-        """Ask a holder on another host to cancel the run, and wait for its answer; False if no other host holds it.
+        """Ask the process that holds it to cancel the run, and wait for its answer; False if none does.
 
         GurukulError if it has not given the lease back within so many seconds.
         """
@@ -75,9 +73,9 @@ class Lease:
         while True:
             before = self._store.get(self._key)
             holder = self._holder(before)
-            if holder is None or before is None or holder.machine == this_machine() or not holder.renewed:
+            if holder is None or before is None or not holder.renewed:
                 return asked
-            if not asked and holder.renewed + EXPIRY_S < time.time():
+            if not asked and _has_left(holder):
                 return False
             if time.monotonic() > deadline:
                 raise GurukulError(
@@ -128,3 +126,13 @@ class Lease:
                     return
             raise RequestError(f"another host has taken over the run: see {self._store.url}/{self._key}")
         self._own, self._renewed = own, time.monotonic()
+
+
+def _has_left(holder: Holder) -> bool:
+    """Whether any process may take the lease: it was given back, or its holder has ended or not renewed it for long.
+
+    On this machine the process itself is looked at: it may have another data folder, and be between two renewals.
+    """
+    if holder.machine != this_machine():
+        return holder.renewed + EXPIRY_S <= time.time()
+    return not holder.renewed or holder.pid == os.getpid() or not still_runs(holder.pid, holder.renewed)

@@ -1,7 +1,12 @@
-"""A run's copy in the store, by which another host shows it, verifies it or goes on with it."""
+"""A run's copy in the store, by which another host shows it, verifies it or goes on with it.
+
+Its files are objects by digest, and one list names them. The list is replaced only by who has seen the one before it:
+a reader finds the files of one moment, and a host that has lost the run without noticing changes nothing.
+"""
 
 from collections.abc import Mapping
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.ledger.ledger import Ledger
@@ -9,7 +14,7 @@ from schemas.config.run import RunConfig
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import WINDOW_ROLES, Status
-from schemas.files.atomic import sha256_of, to_json, write_atomic
+from schemas.files.atomic import sha256_of, to_json
 from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, side_file, telemetry_path, universe_file
 from schemas.files.run_files import model_of, read_manifest
 from schemas.store.listed_files import ListedFiles
@@ -18,35 +23,67 @@ from schemas.store.mirror import Mirror, together
 LIST = "copy.json"
 
 
-def publish_copy(mirror: Mirror, layout: RunLayout, config: RunConfig, ledger: bytes, done: dict[str, str]) -> None:
-    """Publish ledger, rows, verdicts, event log and audit bundle, those that changed since `done`, which is updated.
+class RunCopy:
+    """The copy that the process which runs the run publishes."""
 
-    Artifacts and bars are in the store already.
-    """
-    mirror.store.put(mirror.key(layout.ledger), ledger)
-    found = {key: path for key, path in _files(mirror, layout, config).items() if path.is_file()}
-    digests = {key: sha256_of(path) for key, path in found.items()}
-    together(lambda key: mirror.push(found[key], key), [key for key in found if done.get(key) != digests[key]])
-    done.update(digests)
-    listed = ListedFiles(files=digests)
-    mirror.store.put(mirror.key(layout.folder / LIST), to_json(listed.model_dump(mode="json")).encode())
+    def __init__(self, mirror: Mirror, layout: RunLayout, config: RunConfig) -> None:
+        self._mirror, self._layout, self._config = mirror, layout, config
+        self._list = mirror.key(layout.folder / LIST)
+        # The list that this process has seen last, and the one whose storing had no answer.
+        self._seen: bytes | None = None
+        self._unsure: bytes | None = None
+        # The objects of the last list, and those of the one before, which readers may still fetch.
+        self._last: set[str] = set()
+        self._earlier: set[str] = set()
+
+    def begin(self) -> None:
+        """Take over from the last publisher; called once the lease is held."""
+        self._seen = self._mirror.store.get(self._list)
+
+    def publish(self, ledger: bytes) -> None:
+        """Publish ledger, rows, verdicts, event log and audit bundle; artifacts and bars are in the store already.
+
+        RequestError if another host has published since `begin`.
+        """
+        mirror = self._mirror
+        found = {key: path for key, path in _files(mirror, self._layout, self._config).items() if path.is_file()}
+        digests = {key: sha256_of(path) for key, path in found.items()}
+        own = {digests[key]: found[key] for key in found}
+        together(
+            lambda digest: mirror.push(own[digest], _copy_key(mirror, self._layout, digest)), own.keys() - self._last
+        )
+        digests[mirror.key(self._layout.ledger)] = digest = sha256(ledger).hexdigest()
+        mirror.store.put(_copy_key(mirror, self._layout, digest), ledger)
+        self._commit(to_json(ListedFiles(files=digests).model_dump(mode="json")).encode())
+        now = set(digests.values())
+        together(
+            lambda digest: mirror.store.delete(_copy_key(mirror, self._layout, digest)),
+            self._earlier - self._last - now,
+        )
+        self._earlier, self._last = self._last, now
+
+    def _commit(self, listed: bytes) -> None:
+        store, known = self._mirror.store, (self._seen, self._unsure)
+        self._unsure = listed
+        if not any(store.replace(self._list, listed, each) for each in known):
+            raise RequestError(f"another host has taken over the run: it has published {store.url}/{self._list}")
+        self._seen, self._unsure = listed, None
 
 
 def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     """Bring a run here from the store: all that its own host has of it. RequestError if the store has no such run."""
     layout = RunLayout.under(mirror.data_dir, check_run_id(run_id))
-    content = mirror.store.get(mirror.key(layout.folder / LIST))
+    listed = mirror.key(layout.folder / LIST)
+    content = mirror.store.get(listed)
     if content is None:
         raise RequestError(f"{mirror.store.url} has no copy of a run {run_id}; it is made when its first phase ends")
     mirror.pull(layout.manifest)
     manifest = read_manifest(layout)
     places = _places(mirror, layout, manifest.config)
-    source = f"{mirror.store.url}/{mirror.key(layout.folder / LIST)}"
-    files = model_of(content, ListedFiles, source, remedy="resume the run on its own host").files
-    together(lambda key: mirror.pull(_path_of(key, places), files[key], key), files)
-    ledger = mirror.store.get(mirror.key(layout.ledger))
-    assert ledger is not None
-    write_atomic(layout.ledger, ledger)
+    files = model_of(
+        content, ListedFiles, f"{mirror.store.url}/{listed}", remedy="resume the run on its own host"
+    ).files
+    together(lambda key: mirror.pull(_path_of(key, places), files[key], _copy_key(mirror, layout, files[key])), files)
     with closing(Ledger(layout.ledger, read_only=True)) as opened:
         wanted = [
             (layout.artifact(each.name, role), each.digests.get(METADATA))
@@ -63,6 +100,11 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     rows = manifest.bars.symbols if manifest.bars is not None else {}
     together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
     return layout
+
+
+def _copy_key(mirror: Mirror, layout: RunLayout, digest: str) -> str:
+    """Key of a file of a copy."""
+    return mirror.key(layout.folder / "copies" / digest)
 
 
 def _places(mirror: Mirror, layout: RunLayout, config: RunConfig) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.store.lease import Lease
-from orchestrator.store.run_copy import publish_copy
+from orchestrator.store.run_copy import RunCopy
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import FileError, RequestError, StoreError
@@ -46,6 +46,7 @@ class RunStore:
         store = ObjectStore(mirror.store.url, LEASE_PATIENCE_S)
         self.lease = Lease(store, f"{mirror.key(layout.folder)}/lease.json")
         self._bars = BarsLayout.under(layout.data_dir, config.interval)
+        self._copy = RunCopy(mirror, layout, config)
 
     @classmethod
     def of(cls, config: RunConfig, layout: RunLayout) -> "RunStore | None":
@@ -63,6 +64,11 @@ class RunStore:
             raise RequestError(f"{self._mirror.store.url} has a run {name} already; give another --run-id")
         for path in _files_beside(self._layout):
             self._mirror.push(path)
+
+    def hold(self) -> None:
+        """Become the one process that runs the run, on all hosts; RequestError if another one runs it."""
+        self.lease.take()
+        self._copy.begin()
 
     def offer_plan(self, known: CoverageTable | None) -> None:
         """Publish `run.json`, and the bars of its plan that the store lacks: those of an earlier ingestion."""
@@ -101,18 +107,24 @@ class RunStore:
         found[audit_key(run_id, SUMMARY)] = self._audit / SUMMARY
         return {self._mirror.key(path): path for path in paths} | found
 
-    def publish_copy(self, config: RunConfig, ledger: Ledger) -> None:
-        """Publish what another host needs to show the run or to go on with it; a store that is away gets it later."""
+    def publish_copy(self, ledger: Ledger) -> None:
+        """Publish what another host needs to show the run or to go on with it; a store that is away gets it later.
+
+        RequestError if another host has taken over the run.
+        """
         if not self.lease.is_held:
             return
         try:
-            publish_copy(self._mirror, self._layout, config, ledger.content(), self._offered)
+            self._copy.publish(ledger.content())
         except StoreError as error:
             logger.warning("the copy of the run is not published: %s", error)
 
-    def leave(self, config: RunConfig, ledger: Ledger) -> None:
+    def leave(self, ledger: Ledger) -> None:
         """At the end of this process's work: publish the copy, and let any host go on with the run."""
-        self.publish_copy(config, ledger)
+        try:
+            self.publish_copy(ledger)
+        except RequestError as error:
+            logger.warning("the copy of the run is not published: %s", error)
         self.lease.give_back()
 
     def take_all(self, outcomes: Sequence[Outcome]) -> None:

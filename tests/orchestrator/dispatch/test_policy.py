@@ -212,6 +212,8 @@ def test_only_running_counts_against_the_limit() -> None:
     assert isinstance(fail, Fail) and fail.failure is FailureClass.TIMEOUT and "longer than 10 s" in fail.message
     assert kill == Kill(ATTEMPT.id, "d0")
     assert judged(replace(ATTEMPT, ran_s=10.5), running, limits_s={}) == []
+    far = running.model_copy(update={"round_trip_s": 0.3})
+    assert judged(replace(ATTEMPT, ran_s=10.5), far) == [] != judged(replace(ATTEMPT, ran_s=10.7), far)
 
 
 def test_a_window_that_hangs_in_a_plug_in_fails_with_its_line() -> None:

@@ -1,12 +1,15 @@
 """The lease of a run: one host at a time, also when one of them sleeps, is killed or cannot reach the store."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from orchestrator.store import lease as module
-from orchestrator.store.lease import EXPIRY_S, RENEWED_EVERY_S, Lease
+from orchestrator.store.lease import EXPIRY_S, RENEWED_EVERY_S, Holder, Lease
 from schemas.contract.errors import Cancelled, GurukulError, RequestError, StoreError
+from schemas.contract.machine import this_machine
 from schemas.store.object_store import ObjectStore
 
 
@@ -165,3 +168,21 @@ def test_a_run_that_ends_while_it_is_asked_to_cancel_gives_its_lease_back(
     assert other.cancel_elsewhere(within_s=10.0)
     assert not holder.is_held
     other.take()
+
+
+def test_a_process_of_this_machine_keeps_its_run_while_it_lives(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may work under another data folder, where no lock is seen; one that was killed is followed at once."""
+    monkeypatch.setattr(module, "POLL_S", 0.01)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        held = Holder(machine=this_machine(), host="here", pid=process.pid, renewed=time.time())
+        store.put("lease", held.model_dump_json().encode())
+        with pytest.raises(RequestError, match=rf"is being run by process {process.pid} on here; stop it there\.$"):
+            Lease(store, "lease").take()
+        with pytest.raises(GurukulError, match="has not stopped the run in 0 s"):
+            Lease(store, "lease").cancel_elsewhere(within_s=0.05)
+        assert b'"asked_to_cancel":true' in (store.get("lease") or b"")
+        process.kill()
+    assert not Lease(store, "lease").cancel_elsewhere(within_s=0.05)
+    Lease(store, "lease").take()

@@ -12,12 +12,14 @@ from redis.exceptions import NoPermissionError
 from typer.testing import CliRunner
 
 from orchestrator.cli import cli
+from schemas.contract.share import Share
 from schemas.redis.acl import ROLES
 from schemas.redis.broker_file import read_broker_file
 from schemas.redis.client import address_of, connect
-from schemas.redis.presences import cordon, read_presences, read_standing
+from schemas.redis.presences import cordon, read_presences, read_standing, reserve, uncordon
 from schemas.redis.private_file import read_private
 from schemas.redis.script import EMIT, SCRIPTS
+from schemas.redis.shares import publish_share
 from schemas.redis.signing import FleetKey
 from tests.conftest import ROOT, with_role
 
@@ -70,6 +72,33 @@ def test_a_role_is_refused_the_rest(users: dict[str, Redis], names: tuple[str, .
     for name in names:
         with pytest.raises(NoPermissionError):
             call(users[name])
+
+
+ORCHESTRATORS = ("gurukul", "gurukul-orchestrator")
+WORKERS = (*ORCHESTRATORS, "gurukul-worker")
+UNSIGNED: dict[str, tuple[tuple[str, ...], Call]] = {
+    "event": (WORKERS, lambda redis: EMIT.run(redis, ["seq:r", "events:r"], ["telemetry:r", "{}", 9, 9])),
+    "removed event": (WORKERS, lambda redis: redis.delete("events:r")),
+    "removed heartbeat": (WORKERS, lambda redis: redis.delete("presences")),
+    "removed attempt": (WORKERS, lambda redis: redis.delete("attempts:r")),
+    "removed message": ((*WORKERS, "gurukul-flower"), lambda redis: redis.delete("cpu0@host")),
+    "cordon": (ORCHESTRATORS, lambda redis: cordon(redis, {"cpu0@host"})),
+    "end of a cordon": (WORKERS, lambda redis: uncordon(redis, {"cpu0@host"})),
+    "reservation": (ORCHESTRATORS, lambda redis: reserve(redis, "cpu0@host", "r")),
+    "share": (ORCHESTRATORS, lambda redis: publish_share(redis, "r", Share(priority=9.0, wanted=9, used_s=0.0))),
+    "removed name": (ORCHESTRATORS, lambda redis: redis.delete("name:r")),
+}
+
+
+@pytest.mark.parametrize("what", UNSIGNED)
+def test_who_may_write_what_no_signature_protects(users: dict[str, Redis], what: str) -> None:
+    """The table of docs/security.md: these roles and no other, with the password alone."""
+    names, call = UNSIGNED[what]
+    for name in set(ROLES) - set(names):
+        with pytest.raises(NoPermissionError):
+            call(users[name])
+    for name in names:
+        call(users[name])
 
 
 def test_a_viewer_sees_devices_events_and_dead_letters(users: dict[str, Redis]) -> None:
