@@ -85,7 +85,7 @@ WORKER = Role(
     ),
     _union(
         QUEUES, _RUN_KEYS, _SHARED_KEYS,
-        (keys.CORDONED, keys.pace_key("*"), keys.starting_key("*", "*"), *MAILBOXES),
+        (keys.CORDONED, keys.pace_key("*"), keys.served_key("*"), *MAILBOXES),
     ),
     (_TELEMETRY, ORDERS, CELERY_EVENTS),
 )  # fmt: skip

@@ -1,64 +1,106 @@
-"""Names of devices that a process of this machine is about to serve: the first that asks has each, until it ends.
+"""Names of devices that processes serve: the first that asks has each, while it keeps it and until it ends.
 
-Later its workers' heartbeats show who serves a device; two processes that start within a second see none of the other.
+Heartbeats show who serves a device, but the first comes seconds after the start: two processes that start at once see
+none of the other.
 """
 
 import os
+import platform
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
 from redis import Redis
 
 from schemas.contract.base import Frozen
-from schemas.contract.machine import machine_part
+from schemas.contract.machine import this_machine
 from schemas.contract.process import still_runs
 from schemas.contract.received import UnreadableError, received
-from schemas.redis.keys import starting_key
+from schemas.redis.keys import served_key
 
-# Workers start in seconds; a busy host takes longer.
-EXPIRY_S = 60.0
+# A name that is not kept for so long is free: its host has lost power, or its container was killed.
+EXPIRY_S, KEPT_EVERY_S = 10.0, 3.0
+EXPIRY_MS = int(EXPIRY_S * 1000)
 
 
-class Starter(Frozen):
-    """The process that starts a device's worker; `since` is in seconds since 1970."""
+class Server(Frozen):
+    """The process that serves a device; `since` is in seconds since 1970."""
 
     pid: int
     since: float
+    machine: str
+    host: str
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs on another machine, where process ids of this one mean nothing."""
+        return self.machine != this_machine()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this process."""
+        return self.pid == os.getpid() and not self.is_elsewhere
 
 
-def take_name(redis: Redis, device: str) -> Starter | None:
-    """Take a device's name for this process; the running process that has it, None if this one has it now.
+def take_name(redis: Redis, device: str) -> Server | None:
+    """Take a device's name for this process; the process that has it, None if this one has it now.
 
-    RedisError without a broker.
+    That of a process of this machine which has ended is free. RedisError without a broker.
     """
-    key, own = starting_key(device, machine_part()), Starter(pid=os.getpid(), since=time.time()).model_dump_json()
-    expiry_ms = int(EXPIRY_S * 1000)
-    if redis.set(key, own, px=expiry_ms, nx=True):
+    key, own = served_key(device), _own()
+    if redis.set(key, own, px=EXPIRY_MS, nx=True):
         return None
     before: Any = redis.get(key)
-    if (other := _starter(before)) is not None and still_runs(other.pid, other.since) and not _is_own_id(other):
+    if (other := _server(before)) is not None and (other.is_elsewhere or _still_runs(other)):
         return other
     # Of two processes that find the same one ended, the first to write has the name.
-    replaced: Any = redis.set(key, own, px=expiry_ms, get=True)
-    return None if replaced in (before, None) else _starter(replaced)
+    replaced: Any = redis.set(key, own, px=EXPIRY_MS, get=True)
+    return None if replaced in (before, None) else _server(replaced)
 
 
-def _is_own_id(other: Starter) -> bool:
-    """Whether a starter was an earlier process of this process's id.
+def keep_names(redis: Redis, devices: Sequence[str]) -> dict[str, Server]:
+    """Keep names that this process has taken; returns other processes that have taken one since, by device.
 
-    A container that is killed and started again often has the ids and the machine's identity of the one before.
+    A name that was not kept for EXPIRY_S is taken again. RedisError without a broker.
     """
-    return other.pid == os.getpid() and other.since < psutil.Process().create_time()
+    with redis.pipeline(transaction=False) as pipe:
+        for device in devices:
+            pipe.get(served_key(device))
+        found = {device: _server(body) for device, body in zip(devices, pipe.execute(), strict=True)}
+    others = {device: server for device, server in found.items() if server is not None and not server.is_own}
+    with redis.pipeline(transaction=False) as pipe:
+        for device in devices:
+            if device not in others:
+                pipe.set(served_key(device), _own(), px=EXPIRY_MS)
+        pipe.execute()
+    return others
 
 
 def leave_name(redis: Redis, device: str) -> None:
     """Let another process have a name that this one has taken. RedisError without a broker."""
-    redis.delete(starting_key(device, machine_part()))
+    key = served_key(device)
+    body: Any = redis.get(key)
+    if (other := _server(body)) is not None and other.is_own:
+        redis.delete(key)
 
 
-def _starter(body: bytes | None) -> Starter | None:
+def _own() -> str:
+    own = Server(pid=os.getpid(), since=time.time(), machine=this_machine(), host=platform.node())
+    return own.model_dump_json()
+
+
+def _still_runs(other: Server) -> bool:
+    """Whether the process of this machine runs, and is not an earlier one of this process's id.
+
+    A container that is killed and started again often has the ids and the machine's identity of the one before.
+    """
+    was_own_id = other.pid == os.getpid() and other.since < psutil.Process().create_time()
+    return not was_own_id and still_runs(other.pid, other.since)
+
+
+def _server(body: bytes | None) -> Server | None:
     try:
-        return received(Starter, body) if body is not None else None
+        return received(Server, body) if body is not None else None
     except UnreadableError:
         return None

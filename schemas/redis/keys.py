@@ -22,7 +22,7 @@ write. All other keys in a broker are Celery's.
 | `dead-letters`      | list    | what could not be read: JSON with place and reason | both  | fleet       | 7 days    |
 | `dead-letter-counts`| hash    | kind of place → how many there were                | both  | fleet, metrics | 7 days |
 | `check:<token>/TYPE`| any     | what is written to see whether it may be          | orch.  | orch.       | 10 s      |
-| `starting:<device>/<machine>` | string | the process that starts its worker: JSON | worker | worker | 60 s     |
+| `served:<device>`   | string  | the process that serves it, and its machine: JSON | worker | worker      | 10 s      |
 | `pace:<vendor>`     | string  | server time (µs) of the next free request slot    | worker | worker      | once past |
 
 (1) Redis removes an empty list. A run that ends removes its messages, its attempts and its outcomes; its events and
@@ -98,9 +98,9 @@ def check_key(token: str, kind: str) -> str:
     return f"check:{token}/{kind}"
 
 
-def starting_key(device: str, machine: str) -> str:
-    """The process of a machine that is about to serve a device."""
-    return f"starting:{device}/{machine}"
+def served_key(device: str) -> str:
+    """The process that serves a device, or is about to."""
+    return f"served:{device}"
 
 
 def pace_key(vendor: str) -> str:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from redis import Redis
@@ -28,7 +27,7 @@ from schemas.contract.process import still_runs
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.connection_fault import broker_fault
-from schemas.redis.device_names import leave_name, take_name
+from schemas.redis.device_names import EXPIRY_S, KEPT_EVERY_S, Server, keep_names, leave_name, take_name
 from schemas.redis.presences import read_presences, sign_off
 from schemas.redis.writes import trouble
 from workers.devices.failed_starts import REPORT_ENV, Report, WorkersFailed, remedy
@@ -89,8 +88,7 @@ def supervise(
     or if another process serves one of the devices. Beside another machine of this host name, names get a part
     of this machine's own.
     """
-    devices = _unserved(devices, broker, stop)
-    began, looked = datetime.now(UTC), time.monotonic()
+    devices, kept = _unserved(devices, broker, stop), time.monotonic()
     workers = [Worker(device) for device in devices]
     with _temporary_folder() as temporary:
         variables = {
@@ -103,9 +101,9 @@ def supervise(
             while not stop.wait(0.2):
                 for worker in workers:
                     _start_or_restart(worker, variables, logs)
-                if time.monotonic() - looked > PRESENCE_EXPIRY_S:
-                    looked = time.monotonic()
-                    _refuse_earlier_twin(devices, broker, began)
+                if time.monotonic() - kept > KEPT_EVERY_S:
+                    kept = time.monotonic()
+                    _keep_names(devices, broker)
                 if tied and all(worker.failed >= MOST_FAILED_STARTS for worker in workers):
                     raise _failure(workers[0], _report(workers[0], variables).error())
         finally:
@@ -215,29 +213,31 @@ def _end(workers: list[Worker], drain_s: float) -> None:
             process.wait()
 
 
+@dataclass(frozen=True)
+class Obstacle:
+    """Why devices cannot be served now; `is_twin`: another machine of this host name serves one."""
+
+    text: str
+    is_twin: bool = False
+
+
 def _unserved(devices: list[Device], broker: str, stop: threading.Event) -> list[Device]:
-    """The devices, under names that no other machine uses.
+    """The devices, under names that no other machine uses, which this process has taken.
 
     RequestError if no broker answers, or another process of this machine serves one of the devices, for
-    PRESENCE_EXPIRY_S: so long the last heartbeat of a container that was replaced is there.
+    PRESENCE_EXPIRY_S: so long the last heartbeat of a container that was replaced is there. Its names are kept for
+    EXPIRY_S.
     """
-    deadline, names = time.monotonic() + PRESENCE_EXPIRY_S, {device.name for device in devices}
+    began, named = time.monotonic(), devices
     with connect(broker, timeout_s=3.0) as redis:
         while (obstacle := _obstacle(devices, broker, redis)) and not stop.wait(0.2):
-            if time.monotonic() <= deadline:
+            if time.monotonic() <= began + (EXPIRY_S if obstacle.is_twin else PRESENCE_EXPIRY_S):
                 continue
-            if not _has_twin(names, redis):
-                raise RequestError(obstacle)
-            logger.warning("%s; the names here end in -%s", obstacle, machine_part())
-            devices, names = [_renamed(device) for device in devices], set()
+            if not obstacle.is_twin or devices is not named:
+                raise RequestError(obstacle.text)
+            logger.warning("%s; the names here end in -%s", obstacle.text, machine_part())
+            devices = [_renamed(device) for device in devices]
     return devices
-
-
-def _has_twin(names: set[str], redis: Redis) -> bool:
-    """Whether another machine serves a device of one of these names."""
-    with suppress(RedisError):
-        return any(_is_elsewhere(each) for name, each in read_presences(redis).items() if name in names)
-    return False
 
 
 def _renamed(device: Device) -> Device:
@@ -250,60 +250,56 @@ def _leave_names(devices: list[Device], broker: str) -> None:
             leave_name(redis, device.name)
 
 
-def _obstacle(devices: list[Device], broker: str, redis: Redis) -> str:
-    """Why the devices cannot be served now; empty if they can, and this process has taken their names."""
+def _obstacle(devices: list[Device], broker: str, redis: Redis) -> Obstacle | None:
+    """Why the devices cannot be served now; None if they can, and this process has taken their names."""
     taken: list[str] = []
     try:
         for device in devices:
-            if (starter := take_name(redis, device.name)) is not None:
-                return _served(device, starter.pid)
+            if (other := take_name(redis, device.name)) is not None:
+                return _twin(device.name, other) if other.is_elsewhere else _served(device, other.pid)
             taken.append(device.name)
         why = _served_already(devices, read_presences(redis))
         taken = taken if why else []
         return why
     except RedisError as error:
-        return broker_fault(error, broker)
+        return Obstacle(broker_fault(error, broker))
     finally:
         with suppress(RedisError):
             for name in taken:
                 leave_name(redis, name)
 
 
-def _served(device: Device, pid: int) -> str:
-    return f"device {device.name} is served by process {pid}; stop it, or choose other --devices"
+def _served(device: Device, pid: int) -> Obstacle:
+    return Obstacle(f"device {device.name} is served by process {pid}; stop it, or choose other --devices")
 
 
-def _served_already(devices: list[Device], present: Mapping[str, Presence]) -> str:
-    """Who serves one of the devices, by its heartbeat; empty if none is served."""
+def _served_already(devices: list[Device], present: Mapping[str, Presence]) -> Obstacle | None:
+    """Who serves one of the devices, by its heartbeat; None if none is served."""
     for device in devices:
         if (other := present.get(device.name)) is None:
             continue
         if _is_elsewhere(other):
-            return _twin(other)
+            return _twin(device.name, other)
         if still_runs(other.pid, other.since.timestamp()):
             return _served(device, other.pid)
-    return ""
+    return None
 
 
-def _refuse_earlier_twin(devices: list[Device], broker: str, began: datetime) -> None:
-    """RequestError if another machine of this host name serves one of the devices since before `began`.
-
-    Both may have started at once, or one could not reach the broker when the other started.
-    """
+def _keep_names(devices: list[Device], broker: str) -> None:
+    """RequestError if another process has taken a name since this one took it: the broker was out of reach for long."""
     with suppress(RedisError), connect(broker, timeout_s=2.0) as redis:
-        present = read_presences(redis)
-        for device in devices:
-            other = present.get(device.name)
-            if other is not None and _is_elsewhere(other) and other.since < began:
-                raise RequestError(_twin(other))
+        for name, other in keep_names(redis, [device.name for device in devices]).items():
+            where = _twin(name, other).text
+            raise RequestError(
+                f"{where}, which took its name while this one did not reach the broker; start this one again, and it"
+                " takes another name"
+            )
 
 
 def _is_elsewhere(presence: Presence) -> bool:
     return presence.machine not in ("", this_machine())
 
 
-def _twin(other: Presence) -> str:
-    return (
-        f"device {other.device.name} is served by process {other.pid} of another machine or container named"
-        f" {other.host}; start this one again, and it takes another name"
-    )
+def _twin(device: str, other: Presence | Server) -> Obstacle:
+    where = f"process {other.pid} of another machine or container named {other.host}"
+    return Obstacle(f"device {device} is served by {where}", is_twin=True)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import psutil
@@ -20,8 +20,8 @@ from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
 from schemas.contract.machine import machine_part, this_machine
 from schemas.contract.presence import Presence
-from schemas.redis.device_names import Starter, leave_name, take_name
-from schemas.redis.keys import starting_key
+from schemas.redis.device_names import Server, keep_names, leave_name, take_name
+from schemas.redis.keys import served_key
 from schemas.redis.presences import beat, read_presences, sign_off
 from tests.doubles.playing import Breakable
 from workers.devices import supervisor
@@ -100,6 +100,7 @@ def test_a_second_machine_of_one_name_takes_names_of_its_own(
 
     Both serve a queue of their own. A process of this machine that has that name already is an error.
     """
+    monkeypatch.setattr(supervisor, "EXPIRY_S", 0.0)
     monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
     beat(redis, twin(datetime.now(UTC)).model_copy(update={"pid": 2**22 + 1}), expiry_s=60)
     started: list[str] = []
@@ -120,24 +121,58 @@ def test_a_second_machine_of_one_name_takes_names_of_its_own(
         supervised(server, threading.Event())
 
 
-@pytest.mark.parametrize("is_earlier", [True, False])
-def test_of_two_machines_of_one_name_that_both_run_the_later_ends(
-    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch, is_earlier: bool
+def namesake() -> str:
+    """What a process on another machine of this host name writes that serves this device."""
+    return Server(pid=os.getpid(), since=time.time(), machine="another", host="test").model_dump_json()
+
+
+def test_of_two_machines_of_one_name_that_start_at_once_one_takes_another_name(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both started at once, or one was cut off from the broker: one of the two goes on."""
-    monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.3)
-    stop, other = threading.Event(), []
+    """The other has taken the name and sent no heartbeat yet: both served one queue, and lost each other's windows."""
+    monkeypatch.setattr(supervisor, "EXPIRY_S", 0.0)
+    redis.set(served_key(DEVICE.name), namesake())
+    started: list[str] = []
+    stop = threading.Event()
 
     def start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
-        other.append(twin(datetime.now(UTC) + timedelta(hours=-1 if is_earlier else 1)))
-        beat(redis, other[0], expiry_s=60)
-        threading.Timer(1.5, stop.set).start()
+        started.append(device.name)
+        stop.set()
         return subprocess.Popen(["sleep", "60"])
 
     monkeypatch.setattr(supervisor, "_start", start)
-    with pytest.raises(RequestError, match="named test") if is_earlier else nullcontext():
+    supervised(server, stop)
+    assert started == [f"{DEVICE.name}-{machine_part()}"]
+    assert redis.keys("served:*") == [served_key(DEVICE.name).encode()], "a name of its own is left, another's stays"
+    redis.delete(served_key(DEVICE.name))
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_machine_whose_name_another_has_taken_ends(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    """It was cut off from the broker for long. If no other has taken the name meanwhile, it goes on and keeps it."""
+    monkeypatch.setattr(supervisor, "KEPT_EVERY_S", 0.0)
+    stop, keep, kept = threading.Event(), keep_names, []
+
+    def start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
+        redis.delete(served_key(DEVICE.name))
+        if is_taken:
+            redis.set(served_key(DEVICE.name), namesake())
+        return subprocess.Popen(["sleep", "60"])
+
+    def keep_and_stop(redis: Redis, devices: list[str]) -> dict[str, Server]:
+        kept.append((keep(redis, devices), redis.pttl(served_key(DEVICE.name))))
+        stop.set()
+        return kept[-1][0]
+
+    monkeypatch.setattr(supervisor, "_start", start)
+    monkeypatch.setattr(supervisor, "keep_names", keep_and_stop)
+    with pytest.raises(RequestError, match="container named test, which took") if is_taken else nullcontext():
         supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=False, drain_s=1.0)
-    assert read_presences(redis) == {DEVICE.name: other[0]}
+    others, expires_ms = kept[-1]
+    assert (bool(others), expires_ms > 0) == (is_taken, not is_taken)
+    assert redis.delete(served_key(DEVICE.name)) == is_taken
 
 
 def test_of_two_that_start_at_once_the_first_serves_the_device(
@@ -161,17 +196,18 @@ def test_of_two_that_start_at_once_the_first_serves_the_device(
     monkeypatch.setattr(supervisor, "read_presences", read_after_another)
     monkeypatch.setattr(supervisor, "_start", start)
     supervised(server, stop)
-    assert started == [DEVICE.name] and redis.keys("starting:*") == []
+    assert started == [DEVICE.name] and redis.keys("served:*") == []
 
 
 def test_a_name_of_a_process_that_has_ended_is_free(redis: Redis) -> None:
     """Also one that cannot be read, or of this process's id in a container before; not that of a process which runs."""
     ended = subprocess.Popen(["true"])
     ended.wait()
-    key = starting_key(DEVICE.name, machine_part())
+    key = served_key(DEVICE.name)
     since = psutil.Process().create_time() - 5.0
-    starters = (Starter(pid=ended.pid, since=time.time()), Starter(pid=os.getpid(), since=since))
-    for before in (*(each.model_dump_json() for each in starters), "no starter"):
+    here = {"machine": this_machine(), "host": "test"}
+    starters = (Server(pid=ended.pid, since=time.time(), **here), Server(pid=os.getpid(), since=since, **here))
+    for before in (*(each.model_dump_json() for each in starters), "no process"):
         redis.set(key, before)
         assert take_name(redis, DEVICE.name) is None
     other = take_name(redis, DEVICE.name)
