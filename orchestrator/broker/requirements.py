@@ -12,7 +12,7 @@ from schemas.contract.broker_address import BrokerAddress, public_url
 from schemas.contract.check import Check, CheckState
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
-from schemas.redis.acl import ORCHESTRATOR, WORKER
+from schemas.redis.acl import ORCHESTRATOR, ROLES, WORKER
 from schemas.redis.client import address_of, connect
 from schemas.redis.keys import check_key, telemetry_channel
 from schemas.redis.server_checks import info, server_checks
@@ -54,6 +54,8 @@ def run_checks(redis: Redis, address: BrokerAddress, devices: tuple[Device, ...]
     lacks = list(_refused_commands(redis, commands, has_login=has_login))
     if devices:
         lacks += _refused_channels(redis, address.database)
+    if lacks and devices and address.username in ROLES and not set(commands) <= set(ROLES[address.username].commands):
+        lacks = [_other_role(address.username)]
     yield from (Check(name="rights", state=CheckState.FAULT, text=each) for each in lacks)
     if not lacks:
         text = f"allows the {len(commands)} commands that a run uses"
@@ -144,6 +146,13 @@ def _refused_commands(redis: Any, commands: Container[str], *, has_login: bool) 
             pipe.execute()
         except ResponseError as error:
             yield f"refuses transactions ({error}); add +multi +exec to its ACL"
+
+
+def _other_role(user: str) -> str:
+    return (
+        f"lets its user {user} start no workers; give the broker file of the user gurukul (--broker-file"
+        " FOLDER/gurukul.url), or leave the work to a fleet: run --no-local-workers"
+    )
 
 
 def _refused_channels(redis: Any, database: int) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """Why no connection to a broker is made, and what to do about it."""
 
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from pathlib import Path
 
-from schemas.contract.broker_address import ENCODE, public_url
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+
+from schemas.contract.broker_address import ENCODE, BrokerAddress, public_url
 from schemas.redis.writes import trouble
 
 # A part of what servers and TLS answer, in lower case, and what it means: it continues "the broker".
@@ -21,12 +23,17 @@ _ANSWERS = (
     ),
     ("certificate has expired", "has a certificate that has expired ({reason}); renew it, or set this host's clock"),
     (
+        "no_certificate_or_crl",
+        "is not asked: the file that ssl_ca_certs of its URL names holds no certificate ({reason}); copy the broker's"
+        " ca.pem there",
+    ),
+    (
         "certificate_verify_failed",
-        "has a certificate that no known authority signed ({reason}); name the file of its authority:"
-        " rediss://HOST:PORT/0?ssl_ca_certs=FILE",
+        "has a certificate that no known authority signed ({reason}); {authority}",
     ),
 )
 _NO_TLS = ("wrong_version_number", "record_layer_failure", "record layer failure", "eof occurred")
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CLOSED = ("reset by peer", "connection closed by server")
 
 
@@ -36,9 +43,11 @@ def connection_fault(error: RedisError, url: str) -> str:
     if isinstance(error, AuthenticationError):
         encode = f": {ENCODE}" if "%" in url.rpartition("@")[0] else ""
         return f"refuses the login ({text}); give its user and password in --broker or in --broker-file{encode}"
+    if not isinstance(error, ResponseError) and (named := _unreadable_file(url)):
+        return named
     known = next((meaning for part, meaning in _ANSWERS if part in text.lower()), None)
     if known is not None:
-        return known.format(reason=text)
+        return known.format(reason=text, authority=_authority(url))
     encrypted = url.startswith("rediss")
     if encrypted and any(part in text.lower() for part in _NO_TLS):
         return f"has no TLS at this port ({text}); give the port with TLS (tls-port), or redis:// for one without"
@@ -54,6 +63,36 @@ def connection_fault(error: RedisError, url: str) -> str:
     # A server without TLS waits for the rest of what it takes for a command.
     other = ", or give redis:// if this port has no TLS" if encrypted and "timeout" in text.lower() else ""
     return f"{failed}; start it, or correct host and port in --broker or --broker-file{other}"
+
+
+def is_lasting(error: RedisError, url: str) -> bool:
+    """Whether to wait does not help: a login, a right, a certificate, or a file that the URL names."""
+    refused = isinstance(error, AuthenticationError | NoPermissionError)
+    return refused or "certificate" in str(error).lower() or bool(_unreadable_file(url))
+
+
+def _unreadable_file(url: str) -> str:
+    """Which file of the URL's TLS options cannot be read; empty if all can be."""
+    for name, path in _files(url).items():
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            remedy = "correct the path, which is relative to the working folder"
+            return f"is not asked: {name} of its URL names {path}, which cannot be read ({error.strerror}); {remedy}"
+    return ""
+
+
+def _authority(url: str) -> str:
+    """What to do if no authority is known that signed the certificate."""
+    if path := _files(url).get("ssl_ca_certs"):
+        return f"{path}, which ssl_ca_certs names, holds another authority: copy that of the broker (ca.pem) there"
+    return "name the file of its authority: rediss://HOST:PORT/0?ssl_ca_certs=FILE"
+
+
+def _files(url: str) -> dict[str, str]:
+    """The files that the URL's TLS options name."""
+    return {name: str(path) for name, path in BrokerAddress.parse(url).tls if name in _FILES}
 
 
 def broker_fault(error: RedisError, url: str) -> str:

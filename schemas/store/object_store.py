@@ -1,6 +1,7 @@
 """An object store by its URL: whole objects are put and read, and of two that are put first, the first stays."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ MOST_RETRIES = 1000
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 # An answer that is later than this is lost; sooner where the patience is shorter.
 ANSWER_S, CONNECTED_S = 30.0, 5.0
+# Who is asked for the credentials of a cloud's host.
+METADATA_SERVICE = "169.254.169.254"
+# How the library names its own settings.
+RETRIES = re.compile(r" in [\d.]+m?s, after (\d+) retries, max_retries: \d+, retry_timeout: \d+m?s")
 # Between two conditional writes of which the first had no answer.
 PAUSE_S = 1.0
 
@@ -54,7 +59,7 @@ class ObjectStore:
         try:
             self._connection: Connection = obstore.store.from_url(self.url, **own, **remote)
         except (BaseError, OSError) as error:
-            remedy = "set AZURE_STORAGE_ACCOUNT_NAME" if url.startswith("az:") else "check --store"
+            remedy = "set AZURE_STORAGE_ACCOUNT_NAME" if url.startswith("az:") else "check --store and its credentials"
             raise RequestError(f"the store {url} cannot be opened: {_first_line(error)}; {remedy}") from None
 
     def get(self, key: str, largest_bytes: int = LARGEST_FILE_BYTES) -> bytes | None:
@@ -101,15 +106,17 @@ class ObjectStore:
                     pass
                 except GenericError as error:
                     unanswered = error
-            try:
-                if (stored := self.get(key)) is not None:
-                    return stored
-            except StoreError:
-                if unanswered is None:
-                    raise
-                deadline_s = 0.0
+            is_over = unanswered is not None and time.monotonic() + PAUSE_S > deadline_s
+            if not is_over:
+                try:
+                    if (stored := self.get(key)) is not None:
+                        return stored
+                except StoreError:
+                    if unanswered is None:
+                        raise
+                    is_over = True
             if unanswered is not None:
-                if time.monotonic() + PAUSE_S > deadline_s:
+                if is_over:
                     with self._named(what):
                         raise unanswered
                 time.sleep(PAUSE_S)
@@ -206,8 +213,14 @@ class ObjectStore:
                 f"there is no bucket {self.url.split('/')[2]} for {self.url}; make it, or check --store"
             ) from None
         except (BaseError, OSError) as error:
+            text = _first_line(error)
+            if METADATA_SERVICE in text:
+                raise StoreError(
+                    f"the store {self.url} does not {what}: this host has no credentials, neither in AWS_ACCESS_KEY_ID"
+                    f" and AWS_SECRET_ACCESS_KEY nor by a role of the cloud; set them ({text})"
+                ) from None
             raise StoreError(
-                f"the store {self.url} does not {what}: {_first_line(error)}; check its address, credentials and rights"
+                f"the store {self.url} does not {what}: {text}; check its address, credentials and rights"
             ) from None
 
 
@@ -229,4 +242,5 @@ def open_store(url: str) -> ObjectStore:
 
 def _first_line(error: Exception) -> str:
     """The text of an error, in one line that is not longer than a screen."""
-    return " ".join((str(error).strip().splitlines() or [type(error).__name__])[0].split())[:400]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return RETRIES.sub(r" after \1 retries", " ".join(line.split()))[:400]

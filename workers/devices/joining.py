@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from redis.exceptions import RedisError
@@ -15,6 +14,7 @@ from schemas.contract.folders import Folders
 from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib, free_space_check
 from schemas.redis.client import address_of, connect
+from schemas.redis.connection_fault import broker_fault, is_lasting
 from schemas.redis.server_checks import clock_check, server_checks
 from schemas.redis.signing import fleet_key
 
@@ -26,25 +26,29 @@ CHECK_S = 3.0
 def join(devices: Iterable[Device], folders: Folders, broker: str) -> None:
     """Log what this host offers the fleet of a broker, and a warning for each risk.
 
-    RequestError for a full disk, or a broker that no run can use. One that does not answer is not reported here, but by
-    what serves the devices.
+    RequestError for a full disk, or a broker that no run can use or that refuses this host. One that does not answer
+    may be starting, and is reported by what serves the devices.
     """
     where = str(Path(folders.data_dir).absolute())
     disk = free_space_check(where, free := free_gib(where))
     if disk.state is CheckState.FAULT:
         raise RequestError(disk.text)
+    found: list[tuple[str, Check]] = []
+    try:
+        with connect(broker, timeout_s=CHECK_S) as redis:
+            found = [(f"broker {public_url(broker)}", each) for each in server_checks(redis, address_of(broker))]
+            found.append(("the clock of this host", clock_check(redis)))
+    except RedisError as error:
+        if is_lasting(error, broker):
+            raise RequestError(broker_fault(error, broker)) from None
+    if fault := next((f"{what} {check.text}" for what, check in found if check.state is CheckState.FAULT), None):
+        raise RequestError(fault)
     names = ", ".join(f"{each.name} ({each.slots} slots)" for each in devices)
     store = f"store {folders.store}" if folders.store else f"data folder {where}"
     version = artifact_versions()["gurukul"]
     signs = f"messages are signed (key {', '.join(key.names)})" if (key := fleet_key()) else "messages are not signed"
     text = "joins %s: %s; %s, %.0f GiB free; gurukul %s; %s"
     logger.info(text, public_url(broker), names, store, free, version, signs)
-    found: list[tuple[str, Check]] = []
-    with suppress(RedisError), connect(broker, timeout_s=CHECK_S) as redis:
-        found = [(f"broker {public_url(broker)}", each) for each in server_checks(redis, address_of(broker))]
-        found.append(("the clock of this host", clock_check(redis)))
     for what, check in found:
-        if check.state is CheckState.FAULT:
-            raise RequestError(f"{what} {check.text}")
         if check.state is CheckState.NOTE:
             logger.warning("%s %s", what, check.text)

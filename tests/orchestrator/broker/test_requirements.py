@@ -115,7 +115,7 @@ def test_a_role_has_what_its_runs_need(redis: Redis, server: str, name: str, dev
     try:
         check_for_run(url, devices)
         if not devices:
-            with pytest.raises(RequestError, match=r"does not allow .*BRPOP.*; add .*\+brpop.* `orchestrator acl`"):
+            with pytest.raises(RequestError, match=f"lets its user {name} start no workers; give the .* user gurukul "):
                 check_for_run(url, DEVICES)
     finally:
         redis.acl_deluser(name)

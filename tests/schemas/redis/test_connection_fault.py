@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, RedisError
 
 from schemas.redis.client import connect
-from schemas.redis.connection_fault import broker_fault
+from schemas.redis.connection_fault import broker_fault, is_lasting
 from tests.schemas.redis.test_tls import behind_tls, write_certificate
 
 
@@ -43,6 +43,9 @@ def fault(url: str) -> str:
         ("redis://{plain}/0", "refuses the login"),
         ("redis://:{password}@{plain}/99999", "has no database of that number; give a lower one"),
         ("rediss://:{password}@localhost:{tls}/0", "; name the file of its authority: rediss://HOST:PORT/0?ssl_ca"),
+        ("rediss://:{password}@localhost:{tls}/0?ssl_ca_certs={other}", "holds another authority: copy that of the br"),
+        ("rediss://:{password}@localhost:{tls}/0?ssl_ca_certs={junk}", "names holds no certificate"),
+        ("rediss://:{password}@localhost:{tls}/0?ssl_ca_certs=no.pem", "names no.pem, which cannot be read (No such f"),
         ("rediss://:{password}@127.0.0.1:{tls}/0?ssl_ca_certs={ca}", "; give the host that its certificate names"),
         ("rediss://:{password}@{plain}/0", "or give redis:// if this port has no TLS"),
         ("redis://:{password}@localhost:{tls}/0", "if this port has TLS, give rediss://"),
@@ -50,13 +53,36 @@ def fault(url: str) -> str:
         ("rediss://:{password}@localhost:{tls}/0?ssl_ca_certs={ca}", ""),
     ],
 )
-def test_each_fault_has_its_remedy(server: str, tls_port: int, certificate: Path, url: str, expected: str) -> None:
+def test_each_fault_has_its_remedy(
+    server: str, tls_port: int, certificate: Path, tmp_path: Path, url: str, expected: str
+) -> None:
     """A login, a certificate, a port with TLS and one without; the password is in no message."""
     password, _, plain = urlsplit(server).netloc.rpartition("@")
     password = password.removeprefix(":")
-    shown = fault(url.format(plain=plain, password=password, tls=tls_port, ca=certificate))
+    files = {"ca": certificate, "other": write_certificate(tmp_path, "localhost"), "junk": tmp_path / "junk"}
+    files["junk"].write_text("junk")
+    shown = fault(url.format(plain=plain, password=password, tls=tls_port, **files))
     assert expected in shown and bool(expected) == bool(shown)
     assert password not in shown and "wrong" not in shown.replace("wrong_version", "").replace("wrong version", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://:wrong@{plain}/0", True),
+        ("rediss://{user}@localhost:{tls}/0", True),
+        ("rediss://{user}@localhost:{tls}/0?ssl_ca_certs=no.pem", True),
+        ("redis://{user}@127.0.0.1:1/0", False),
+        ("redis://{user}@localhost:{tls}/0", False),
+    ],
+)
+def test_what_waiting_does_not_help_is_known(server: str, tls_port: int, url: str, expected: bool) -> None:
+    """A login, a certificate and a file are as they are; a server may be starting."""
+    user, _, plain = urlsplit(server).netloc.rpartition("@")
+    url = url.format(plain=plain, user=user, tls=tls_port)
+    with connect(url, timeout_s=3.0) as redis, pytest.raises(RedisError) as caught:
+        redis.ping()
+    assert is_lasting(caught.value, url) is expected
 
 
 def test_protected_mode_is_not_taken_for_a_server_that_is_down() -> None:

@@ -116,10 +116,28 @@ def test_a_write_without_an_answer_is_sent_again(
 
 
 def test_a_store_that_stays_away_is_named(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After its patience the error names store and key, and what to check."""
+    """After its patience the error names store and key, and what to check; a conditional write is not followed by a
+    question that waits as long again."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(StoreError, match=f"the store {URL} does not write key: .*check its address"):
-        ObjectStore(URL, patience_s=0.5).put("key", b"")
+    store = ObjectStore(URL, patience_s=0.5)
+    for write in (store.put, store.put_first):
+        with pytest.raises(
+            StoreError, match=f"the store {URL} does not write key: .* after .* retries .*check its add"
+        ):
+            write("key", b"")
+    monkeypatch.setattr(store, "get", lambda key: pytest.fail("the patience is over"))
+    with pytest.raises(StoreError, match="does not write"):
+        store.put_first("key", b"")
+
+
+def test_a_host_without_credentials_is_told_so(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library then asks the cloud for those of the host's role; outside a cloud no server answers."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr(object_store, "METADATA_SERVICE", "127.0.0.1:9")
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(StoreError, match="this host has no credentials, neither in AWS_ACCESS_KEY_ID"):
+        ObjectStore(URL, patience_s=0.2).put("key", b"")
 
 
 def test_a_host_checks_a_store_before_it_begins(s3: S3Server) -> None:

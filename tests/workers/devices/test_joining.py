@@ -60,6 +60,19 @@ def test_a_broker_that_no_run_can_use_is_refused(tmp_path: Path) -> None:
         join(DEVICES, Folders(data_dir=str(tmp_path)), url)
 
 
+def test_a_wrong_login_is_refused_at_once(server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is not waited for as a server that starts, and this host is not said to join."""
+    url = f"redis://:wrong@{server.rpartition('@')[2]}"
+    with caplog.at_level(logging.INFO), pytest.raises(RequestError, match="refuses the login"):
+        join(DEVICES, Folders(data_dir=str(tmp_path)), url)
+    assert caplog.messages == []
+
+
+def test_a_broker_that_is_away_is_left_to_what_waits_for_it(tmp_path: Path) -> None:
+    """It may be starting."""
+    join(DEVICES, Folders(data_dir=str(tmp_path)), "redis://127.0.0.1:1/0")
+
+
 def test_what_may_go_wrong_with_a_broker_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A risk is a warning, and the workers join."""
     with own_server(tmp_path, "--maxmemory", "1gb", "--maxmemory-policy", "volatile-lru") as url:
