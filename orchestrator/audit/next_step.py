@@ -19,7 +19,7 @@ OF_ONE_RUN = {
     "json_summary", "symbols_file", "second_options", "secrets_file", "requests_per_minute", "window_limit",
     "release_dir", "trials_dir", "signing_key", "run_id", "skip_fetch", "reuse", "telemetry", "telemetry_dir",
     "telemetry_buffer", "telemetry_delay", "cost_rates", "gates", "holdout_from", "final", "plugged", "members",
-    "own_gates", "own_source", "every_symbol", "mlflow",
+    "own_gates", "own_source", "every_symbol", "broker_login", "mlflow",
 }  # fmt: skip
 DAYS_PER_YEAR = 365.25
 ACTIONS = "actions.csv"
@@ -88,7 +88,10 @@ def _usual(config: RunConfig) -> RunConfig:
 
 def _flags(config: RunConfig, names: Iterable[str]) -> list[str]:
     left_out = OF_ONE_RUN | (set(FileOptions.model_fields) if config.format_file else set())
-    left_out |= ({"broker"} if config.broker_file else set()) | ({"symbols"} if config.every_symbol else set())
+    # A URL without its login would be refused, and would hide the whole one of the variable GURUKUL_BROKER.
+    left_out |= ({"broker"} if config.broker_file or config.broker_login else set()) | (
+        {"symbols"} if config.every_symbol else set()
+    )
     usual, words = _usual(config), []
     for name in names:
         value = getattr(config, name)

@@ -19,7 +19,7 @@ NOT_COMPARED = {
     "run_id", "data_dir", "log_dir", "log_format", "release_dir", "trials_dir", "store", "broker", "broker_file",
     "devices", "local_workers", "min_devices", "max_devices", "priority", "reuse", "requests_per_minute",
     "secrets_file", "signing_key", "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay", "json_summary",
-    "mlflow", "plugged", "members", "own_gates", "every_symbol",
+    "mlflow", "plugged", "members", "own_gates", "every_symbol", "broker_login",
 }  # fmt: skip
 # Of a digest in a table.
 SHOWN_DIGITS = 12

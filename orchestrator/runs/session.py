@@ -45,7 +45,7 @@ from orchestrator.terminal.console import Console, report_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
-from schemas.contract.broker_address import public_url
+from schemas.contract.broker_address import has_login, public_url
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import (
     Cancelled,
@@ -172,7 +172,11 @@ def _choice(layout: RunLayout, data_dir: str) -> str:
 def _without_secrets(config: RunConfig) -> RunConfig:
     """The config as it is stored: `resume` needs the broker's password again, or reads it from the same file."""
     url, file = config.broker, config.broker_file
-    stored = {"broker": public_url(url) if url else None, "broker_file": str(Path(file).absolute()) if file else None}
+    stored = {
+        "broker": public_url(url) if url else None,
+        "broker_file": str(Path(file).absolute()) if file else None,
+        "broker_login": url is not None and has_login(url),
+    }
     return config.model_copy(update=stored)
 
 

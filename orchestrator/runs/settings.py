@@ -35,7 +35,7 @@ FLAGS = {"telemetry": "--enable-telemetry", "local_workers": "--no-local-workers
 # Settings that are tables of a config file, and neither flags nor variables.
 TABLES = ("cost_rates", "gates", "second_options")
 # What a preflight fills in: no setting of a user.
-FILLED_IN = ("plugged", "members", "own_gates", "own_source", "every_symbol")
+FILLED_IN = ("plugged", "members", "own_gates", "own_source", "every_symbol", "broker_login")
 
 
 def flag_of(field: str) -> str:

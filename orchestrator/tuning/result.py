@@ -25,7 +25,7 @@ OF_THE_STUDY = {
     "devices", "broker", "broker_file", "local_workers", "min_devices", "max_devices", "priority", "log_dir",
     "log_format", "json_summary", "symbols_file", "format_file", "second_options", "run_id", "reuse", "telemetry",
     "telemetry_dir", "telemetry_buffer", "telemetry_delay", "window_limit", "plugged", "members",
-    "own_gates", "own_source", "every_symbol", "mlflow",
+    "own_gates", "own_source", "every_symbol", "broker_login", "mlflow",
 }  # fmt: skip
 ALWAYS = ("start_date", "end_date", "data_dir")
 EULER = 0.5772156649015329

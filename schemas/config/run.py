@@ -74,6 +74,11 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
         " preflight.",
         exclude_if=lambda every: not every,
     )
+    broker_login: bool = Field(
+        False,
+        description="Whether the broker's URL had a user or a password, which are not stored; filled in by a run.",
+        exclude_if=lambda had: not had,
+    )
     release_dir: str = Field(
         default_factory=beside_data("release"),
         description="Folder of audit bundles; if omitted: release, beside DATA_DIR.",

@@ -157,6 +157,12 @@ def public_url(url: str) -> str:
         return f"{scheme}://..." if separator and scheme in (*SCHEMES, *SENTINEL_SCHEMES, "unix") else "..."
 
 
+def has_login(url: str) -> bool:
+    """Whether `url`, which can be read, has a user or a password."""
+    address = BrokerAddress.parse(url)
+    return bool(address.username or address.password)
+
+
 def _tls_options(scheme: str, given: dict[str, str]) -> tuple[tuple[str, str | bool], ...]:
     """TLS options of a URL, certificate and host name verified by default; none without TLS."""
     if scheme != "rediss":

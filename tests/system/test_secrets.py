@@ -45,6 +45,7 @@ def test_a_run_by_broker_file_leaves_no_password_behind(
     assert not [name for name, content in files.items() if password.encode() in content]
     stored = json.loads(files["data/models/secret/run.json"])["config"]
     assert (stored["broker_file"], password in stored["broker"]) == (str(place / "../broker"), False)
+    assert stored["broker_login"]
     resumed = command("resume", "secret", "--data-dir", str(place / "data"), cwd=tmp_path)
     assert resumed.returncode == result.returncode, resumed.stderr
     secret.chmod(0o604)

@@ -66,12 +66,18 @@ def test_symbols_are_named_only_if_they_were_chosen() -> None:
 
 
 def test_a_fleet_is_that_of_the_run() -> None:
-    """With a file of the broker's URL the command names the file and not the URL."""
+    """With a file of the broker's URL the command names the file and not the URL.
+
+    Without a file, a URL whose login is not stored is left to the variable that it came from.
+    """
     config = RunConfig(**SPAN, broker="redis://fleet:6379/0", broker_file="/etc/broker", local_workers=False)
     assert run_again(config, config.end_date) == (
         "orchestrator run --reuse --start-date 2021-07-01 --broker-file /etc/broker --no-local-workers"
         " --end-date 2024-12-31"
     )
+    config = RunConfig(**SPAN, broker="redis://fleet:6379/0", broker_login=True, local_workers=False)
+    assert " --no-local-workers " in run_again(config, config.end_date)
+    assert "redis://" not in run_again(config, config.end_date)
 
 
 def test_decisions_are_made_in_the_folders_of_the_run() -> None:

@@ -131,6 +131,7 @@ NEEDS_MORE = (
         "own_gates",
         "own_source",
         "every_symbol",
+        "broker_login",
         "side_lag",
         "side_max_age",
         "final",
