@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import HEARTBEAT_EXPIRY_S, current_owner, is_alive
-from schemas.contract.errors import RequestError
+from schemas.contract.errors import HeldError
 from schemas.files.layout import RunLayout
 from schemas.files.locks import lock
 
@@ -17,13 +17,13 @@ LOOKS, LOOK_S = 25, 0.02
 
 @contextmanager
 def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
-    """Hold the run for this process and record it as owner; RequestError names a process that holds it already."""
+    """Hold the run for this process and record it as owner; HeldError names a process that holds it already."""
     with _opened(layout) as folder:
         # `is_held` takes the lock for an instant; a process that runs the run keeps it.
         try:
             is_locked = _locked_soon(folder)
         except BlockingIOError:
-            raise RequestError(
+            raise HeldError(
                 f"run {layout.folder.name} is being run by {ledger.owner()}; wait for it or stop it"
             ) from None
         _refuse_lease(layout, ledger, is_locked)
@@ -32,7 +32,7 @@ def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
 
 
 def _refuse_lease(layout: RunLayout, ledger: Ledger, is_locked: bool) -> None:
-    """RequestError if another process runs the run, by its heartbeat in the ledger: a lease beside the lock.
+    """HeldError if another process runs the run, by its heartbeat in the ledger: a lease beside the lock.
 
     On a network file system, or between containers, the lock of a folder may be granted twice, or there is none.
     """
@@ -42,12 +42,12 @@ def _refuse_lease(layout: RunLayout, ledger: Ledger, is_locked: bool) -> None:
     alive = is_alive(owner)
     if alive is None and owner.heartbeat is not None:
         seen, until = (_time(owner.heartbeat + later_s) for later_s in (0.0, HEARTBEAT_EXPIRY_S))
-        raise RequestError(
+        raise HeldError(
             f"run {layout.folder.name} is being run by {owner}, another machine or container, alive at {seen}; stop it"
             f" there. If it is gone, try again after {until}: without another sign of life it counts as ended"
         )
     if alive is None or (alive and not is_locked and owner.pid != os.getpid()):
-        raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it")
+        raise HeldError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it")
 
 
 def _time(seconds: float) -> str:

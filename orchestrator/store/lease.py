@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 from schemas.contract.base import Frozen
-from schemas.contract.errors import Cancelled, GurukulError, RequestError, StoreError
+from schemas.contract.errors import Cancelled, GurukulError, HeldError, RequestError, StoreError
 from schemas.contract.machine import this_machine
 from schemas.contract.process import still_runs
 from schemas.files.run_files import model_of
@@ -42,13 +42,13 @@ class Lease:
         self._renewed = 0.0
 
     def take(self) -> None:
-        """Take it, also from a holder that has not renewed it. RequestError names a host that holds it."""
+        """Take it, also from a holder that has not renewed it. HeldError names a host that holds it."""
         before = self._store.get(self._key)
         holder = self._holder(before)
         if holder is not None and not _has_left(holder):
             left_s = holder.renewed + EXPIRY_S - time.time()
             gone = f" If it is gone, try again in {left_s:.0f} s" if holder.machine != this_machine() else ""
-            raise RequestError(f"the run is being run by process {holder.pid} on {holder.host}; stop it there.{gone}")
+            raise HeldError(f"the run is being run by process {holder.pid} on {holder.host}; stop it there.{gone}")
         self._write(before, time.time())
 
     def keep(self) -> None:

@@ -31,6 +31,10 @@ class RequestError(GurukulError):
     """The request cannot be carried out as written: a flag, symbol, date, folder or broker is wrong."""
 
 
+class HeldError(RequestError):
+    """Another process runs the run, or did so a moment ago: it can be tried again."""
+
+
 class RunNotFoundError(RequestError):
     """No run of that name is stored under the data folder."""
 
