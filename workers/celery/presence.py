@@ -30,6 +30,7 @@ from workers.devices.failed_starts import own_report
 from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
 from workers.devices.usage import usage
+from workers.handlers.copies import keep_copies
 from workers.plugins.call_note import noted_call
 
 RATE_SPAN_S = 60.0
@@ -118,6 +119,9 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             self.report.note_work()
             self.report = None
         folders = own_folders()
+        running = {request.id for request in state.active_requests}
+        held = {request.id for request in state.reserved_requests} | self.desk.held
+        keep_copies(running | held, folders)
         presence = Presence(
             device=self.device,
             host=socket.gethostname(),
@@ -132,8 +136,8 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             machine=this_machine(),
             since=self.since,
             versions=artifact_versions(*OPTIONAL_LIBRARIES, *SIDE_LIBRARIES),
-            held=tuple(sorted({request.id for request in state.reserved_requests} | self.desk.held)),
-            running=tuple(sorted(request.id for request in state.active_requests)),
+            held=tuple(sorted(held)),
+            running=tuple(sorted(running)),
             done=done,
             rate=self._rate(done),
             **self.usage()._asdict(),

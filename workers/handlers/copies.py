@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from schemas.contract.folders import Folders
 from schemas.files.free_space import GIB
 from schemas.files.layout import COPIES, STAGED_PREFIX, RunLayout
 from schemas.files.locks import lock
+from schemas.redis.attempt_id import AttemptId
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,24 @@ def note_use(run_id: str, folders: Folders) -> None:
     folder = RunLayout.under(folders.data_dir, run_id).folder
     if folder.is_dir():
         os.utime(folder)
+
+
+def keep_copies(attempts: Iterable[str], folders: Folders) -> None:
+    """Record, once per `LOOK_S`, that the copies of these attempts' runs are used: they are running, or will begin.
+
+    A window of hours, and one whose inputs were fetched long before it begins, would else lose them.
+    """
+    if folders.store is not None:
+        parsed = (AttemptId.parse(each) for each in attempts)
+        runs = frozenset(each.run_id for each in parsed if each is not None)
+        _touch_once(folders.data_dir, runs, int(time.monotonic() / LOOK_S))
+
+
+@lru_cache(maxsize=1)
+def _touch_once(data_dir: str, runs: frozenset[str], period: int) -> None:
+    for run_id in runs:
+        with suppress(FileNotFoundError):
+            os.utime(RunLayout.under(data_dir, run_id).folder)
 
 
 @lru_cache(maxsize=64)

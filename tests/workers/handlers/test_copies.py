@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.contract.folders import Folders
 from schemas.files.free_space import GIB
 from schemas.files.layout import BarsLayout, RunLayout
-from workers.handlers.copies import IN_USE_S, KEPT_S, end_ingestion, note_use
+from workers.handlers.copies import IN_USE_S, KEPT_S, end_ingestion, keep_copies, note_use
 
 
 def a_run(data_dir: Path, name: str, unused_s: float, *, own: bool = False) -> Path:
@@ -35,6 +35,15 @@ def test_the_longest_unused_copies_go_first(tmp_path: Path) -> None:
     assert not oldest.exists() and not older.exists()
     assert all(folder.exists() for folder in kept)
     assert time.time() - kept[2].stat().st_mtime < IN_USE_S
+
+
+def test_copies_of_an_attempt_that_runs_or_waits_stay(tmp_path: Path) -> None:
+    """A window may run for hours, and its inputs are fetched before it begins."""
+    folders = Folders(data_dir=str(tmp_path), store="s3://bucket", cache_gib=0.1 * (1 << 20) / GIB)
+    runs = [a_run(tmp_path, name, 2 * IN_USE_S) for name in ("runs", "waits", "ended")]
+    keep_copies(["runs/teacher/A_1/1", "waits/student/A_1/2", "gone/teacher/A_1/1", "no attempt"], folders)
+    note_use("another", folders)
+    assert [folder.exists() for folder in runs] == [True, True, False]
 
 
 def test_without_a_limit_all_copies_stay(tmp_path: Path) -> None:
