@@ -54,8 +54,9 @@ def run_checks(redis: Redis, address: BrokerAddress, devices: tuple[Device, ...]
     lacks = list(_refused_commands(redis, commands, has_login=has_login))
     if devices:
         lacks += _refused_channels(redis, address.database)
-    if lacks and devices and address.username in ROLES and not set(commands) <= set(ROLES[address.username].commands):
-        lacks = [_other_role(address.username)]
+    user = address.username or ""
+    if lacks and devices and user in ROLES and not set(commands) <= set(ROLES[user].commands):
+        lacks = [_other_role(user)]
     yield from (Check(name="rights", state=CheckState.FAULT, text=each) for each in lacks)
     if not lacks:
         text = f"allows the {len(commands)} commands that a run uses"

@@ -75,6 +75,7 @@ class Needs:
         if path := folders.refused(self.sources):
             allowed = ", ".join((folders.data_dir, *folders.sources))
             start = f"start its workers with `workers start --source-dir {path}`"
+            start += ", or run `orchestrator ingest` here and then this with --skip-fetch" if self.store else ""
             return f"it reads files only under {allowed}, this run reads {path}; {start}"
         for name, wanted in self.plugins.items():
             if (had := presence.plugins.get(name)) != wanted:

@@ -74,6 +74,8 @@ def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:
         yield _ok("devices", f"{len(fit)} of {len(found)} can work for a run from here, {_slots(slots)} in all")
     elif found:
         yield _fault("devices", f"none of {len(found)} can work for a run from here; the lines below name the remedies")
+    elif fleet.unreadable:
+        yield _fault("devices", "no worker is online whose heartbeat can be read; the lines below name the remedies")
     else:
         yield _fault("devices", "no worker is online; start one: workers start --broker URL")
     for name, each in found.items():

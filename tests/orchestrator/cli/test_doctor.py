@@ -82,6 +82,9 @@ def test_faults_of_the_whole_fleet(redis: Redis, server: str, tmp_path: Path) ->
     code, found = examined(tmp_path, "--broker", server)
     states = {each.name: (each.state, each.text) for each in found}
     assert code == 3 and states["devices"][0] is CheckState.FAULT
+    redis.zrem("devices", "d0")
+    _, alone = examined(tmp_path, "--broker", server)
+    assert "no worker is online whose heartbeat can be read" in {each.name: each.text for each in alone}["devices"]
     assert (states["d0"][0], states["d1"][0], states["x"][0]) == (CheckState.NOTE, CheckState.NOTE, CheckState.FAULT)
     assert (
         "fleet uncordon d0" in states["d0"][1]

@@ -359,6 +359,13 @@ def test_why_a_device_is_unfit_is_one_line(folders: Folders | None, sources: tup
     assert all(word in unmet for word in words)
 
 
+def test_a_fleet_with_a_store_may_be_given_bars_that_one_host_has() -> None:
+    """Without a shared disk a path means another file on each host."""
+    folders = FOLDERS.model_copy(update={"store": "s3://a/b"})
+    unmet = Needs(VERSIONS, DATA_DIR, ("/bars",), store="s3://a/b").unmet(device("a", folders=folders))
+    assert unmet.endswith("or run `orchestrator ingest` here and then this with --skip-fetch")
+
+
 def test_why_a_device_lacks_a_kind_of_model_is_one_line() -> None:
     """The line names the library and what installs it; the orchestrator's host need not have it, or knows a version."""
     fit, unfit = device("a", versions=VERSIONS | {"lightgbm": "4.7.0"}), device("a")
