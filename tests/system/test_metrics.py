@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import promql_parser as promql
 import pytest
@@ -166,6 +167,28 @@ def test_a_device_that_left_is_down_and_runs_are_served_without_a_broker(data: P
         assert endpoint.value("gurukul_windows", role="student", outcome="success") is not None
         opened.start_server()
         assert endpoint.value("gurukul_broker_up") == 1
+
+
+def test_with_a_token_only_who_gives_it_is_answered(data: Path, tmp_path: Path) -> None:
+    """No other request gets a figure; a token that every user may read, and an empty one, are refused."""
+    token = tmp_path / "token"
+    token.write_text("a-long-one\n")
+    token.chmod(0o600)
+    with serving(data, "--token-file", str(token)) as endpoint:
+        for given in (None, "Bearer", "Bearer another", "Basic a-long-one", "Bearer a-long-onee"):
+            request = Request(endpoint._url, headers={} if given is None else {"Authorization": given})
+            with pytest.raises(HTTPError, match="401") as refused:
+                urlopen(request, timeout=10)
+            assert refused.value.read() == b""
+        with urlopen(Request(endpoint._url, headers={"Authorization": "Bearer a-long-one"}), timeout=10) as answer:
+            assert b"gurukul_run_status" in answer.read()
+    token.chmod(0o644)
+    result = command("metrics", "--data-dir", str(data), "--token-file", str(token), cwd=tmp_path)
+    assert (result.returncode, f"chmod 600 {token}" in result.stderr) == (2, True)
+    token.write_text("")
+    token.chmod(0o600)
+    result = command("metrics", "--data-dir", str(data), "--token-file", str(token), cwd=tmp_path)
+    assert (result.returncode, "is empty" in result.stderr) == (2, True)
 
 
 def test_a_failed_start_is_one_line(data: Path, tmp_path: Path) -> None:
