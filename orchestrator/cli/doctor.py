@@ -10,6 +10,7 @@ from orchestrator.cli.options import DataDir, FleetBroker, Json
 from orchestrator.terminal.console import Console
 from schemas.contract.check import CheckState
 from schemas.contract.errors import ExitCode
+from schemas.contract.plugin_source import PLUGINS_ENV, plugin_digests, split_paths
 from schemas.contract.store_address import STORE_ENV, store_url
 from schemas.redis.client import address_of
 
@@ -22,6 +23,9 @@ def doctor(
         str | None, typer.Option(help="URL of the fleet's store: s3://BUCKET/PREFIX.", envvar=STORE_ENV)
     ] = None,
     data_dir: DataDir = "data",
+    plugins: Annotated[
+        str, typer.Option(help="Plug-ins that devices must have, as a run names them.", envvar=PLUGINS_ENV)
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Check broker, store, disk and every device of a fleet.
@@ -38,7 +42,7 @@ def doctor(
     address_of(broker)
     url = None if store is None else checks.named("--store", store_url, store)
     console, found = Console(), []
-    for check in examine(broker, url, data_dir):
+    for check in examine(broker, url, data_dir, plugin_digests(split_paths(plugins))):
         found.append(check)
         if not as_json:
             console.write(f"{check.state:<{WIDTH}}  {check.name}: {check.text}", hanging=" " * (WIDTH + 2))

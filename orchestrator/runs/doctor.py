@@ -1,7 +1,7 @@
 """Looks at everything that a run's fleet needs, from the orchestrator's side: broker, store, disk, devices."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -21,9 +21,9 @@ from schemas.redis.server_checks import clock_check, skew_check
 from schemas.store.probe import checked_store
 
 
-def examine(broker: str, store: str | None, data_dir: str) -> Iterator[Check]:
+def examine(broker: str, store: str | None, data_dir: str, plugins: Mapping[str, str] | None = None) -> Iterator[Check]:
     """Every check of a run that would be started here for a fleet; each is made when it is asked for."""
-    needs = Needs.of(data_dir, store)
+    needs = Needs.of(data_dir, store, plugins=plugins)
     yield _ok("versions", ", ".join(f"{name} {version}" for name, version in needs.versions.items()))
     yield free_space_check(needs.data_dir, free_gib(needs.data_dir))
     yield from _store(store, needs.data_dir)

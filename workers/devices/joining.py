@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from redis.exceptions import RedisError
@@ -11,10 +12,13 @@ from schemas.contract.check import Check, CheckState
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
+from schemas.contract.plugin_source import plugin_digests, plugins_of_environment, shown
 from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib, free_space_check
+from schemas.redis.acl import WORKER
 from schemas.redis.client import address_of, connect
 from schemas.redis.connection_fault import broker_fault, is_lasting
+from schemas.redis.rights import rights_checks
 from schemas.redis.server_checks import clock_check, server_checks
 from schemas.redis.signing import fleet_key
 
@@ -36,7 +40,9 @@ def join(devices: Iterable[Device], folders: Folders, broker: str) -> None:
     found: list[tuple[str, Check]] = []
     try:
         with connect(broker, timeout_s=CHECK_S) as redis:
-            found = [(f"broker {public_url(broker)}", each) for each in server_checks(redis, address_of(broker))]
+            address = address_of(broker)
+            checks = chain(server_checks(redis, address), rights_checks(redis, address, WORKER))
+            found = [(f"broker {public_url(broker)}", each) for each in checks]
             found.append(("the clock of this host", clock_check(redis)))
     except RedisError as error:
         if is_lasting(error, broker):
@@ -47,8 +53,9 @@ def join(devices: Iterable[Device], folders: Folders, broker: str) -> None:
     store = f"store {folders.store}" if folders.store else f"data folder {where}"
     version = artifact_versions()["gurukul"]
     signs = f"messages are signed (key {', '.join(key.names)})" if (key := fleet_key()) else "messages are not signed"
-    text = "joins %s: %s; %s, %.0f GiB free; gurukul %s; %s"
-    logger.info(text, public_url(broker), names, store, free, version, signs)
+    plugins = "".join(f"; plug-in {shown(name)}" for name in plugin_digests(plugins_of_environment()))
+    text = "joins %s: %s; %s, %.0f GiB free; gurukul %s; %s%s"
+    logger.info(text, public_url(broker), names, store, free, version, signs, plugins)
     for what, check in found:
         if check.state is CheckState.NOTE:
             logger.warning("%s %s", what, check.text)

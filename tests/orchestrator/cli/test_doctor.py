@@ -76,6 +76,9 @@ def test_faults_of_the_whole_fleet(redis: Redis, server: str, tmp_path: Path) ->
     assert (code, found[-1].name, found[-1].state) == (3, "devices", CheckState.FAULT)
     assert "workers start --broker URL" in found[-1].text
     beat(redis, healthy("d0", tmp_path / "data"), expiry_s=60.0)
+    (tmp_path / "ideas.py").write_text("")
+    code, found = examined(tmp_path, "--broker", server, "--plugins", "ideas.py")
+    assert code == 3 and "lacks the plug-in ideas.py; start its workers with" in found[-1].text
     cordon(redis, ["d0", "d1"])
     redis.zadd("devices", {"x": 9e15})
     redis.hset("presences", "x", "junk")

@@ -7,24 +7,31 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from redis import Redis
 
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
+from schemas.contract.plugin_source import PLUGINS_ENV
 from schemas.files.free_space import GIB
 from schemas.redis import server_checks
+from tests.conftest import with_role
 from tests.orchestrator.broker.test_requirements import own_server
 from workers.devices.joining import join
 
 DEVICES = [Device(name="cpu0@beta", kind=DeviceKind.CPU, slots=2)]
 
 
-def test_a_host_names_what_it_offers(server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One line with broker, devices, store, free disk and version; a clock that is right is not mentioned."""
+def test_a_host_names_what_it_offers(
+    server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with broker, devices, store, free disk, version and plug-ins; a clock that is right is not mentioned."""
+    (tmp_path / "ideas.py").touch()
+    monkeypatch.setenv(PLUGINS_ENV, str(tmp_path / "ideas.py"))
     with caplog.at_level(logging.INFO):
         join(DEVICES, Folders(data_dir=str(tmp_path / "not" / "yet"), store="s3://bucket/prefix"), server)
     (line,) = caplog.messages
-    words = ("cpu0@beta (2 slots)", "store s3://bucket/prefix", "GiB free", "gurukul")
+    words = ("cpu0@beta (2 slots)", "store s3://bucket/prefix", "GiB free", "gurukul", "plug-in ideas.py")
     assert line.startswith("joins redis://127.0.0.1:") and all(word in line for word in words)
 
 
@@ -71,6 +78,18 @@ def test_a_wrong_login_is_refused_at_once(server: str, tmp_path: Path, caplog: p
 def test_a_broker_that_is_away_is_left_to_what_waits_for_it(tmp_path: Path) -> None:
     """It may be starting."""
     join(DEVICES, Folders(data_dir=str(tmp_path)), "redis://127.0.0.1:1/0")
+
+
+def test_a_user_who_may_not_work_is_refused(redis: Redis, server: str, tmp_path: Path) -> None:
+    """With the rights to add, before a worker ends again and again; the role of workers lacks nothing."""
+    url = f"redis://few:pw@{server.rpartition('@')[2]}"
+    redis.acl_setuser("few", enabled=True, passwords=["+pw"], commands=["+@all", "-brpop"], keys=["*"], channels=["*"])
+    try:
+        with pytest.raises(RequestError, match=r"does not allow BRPOP to this user; add \+brpop to its ACL"):
+            join(DEVICES, Folders(data_dir=str(tmp_path)), url)
+        join(DEVICES, Folders(data_dir=str(tmp_path)), with_role(redis, "gurukul-worker"))
+    finally:
+        redis.acl_deluser("few", "gurukul-worker")
 
 
 def test_what_may_go_wrong_with_a_broker_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
