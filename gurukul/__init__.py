@@ -19,17 +19,45 @@ Settings are the fields of `docs/settings.md`. Nothing is read from the environm
 needs. Errors are raised as `GurukulError`, with the sentence that the command line would print.
 """
 
-from gurukul.commands import check, compare, open_run, plan, predict, resume, run
-from gurukul.comparison import Comparison
-from gurukul.report import Report
-from gurukul.stored_model import StoredModel
-from gurukul.stored_run import RoleName, StoredRun
-from schemas.contract.errors import GurukulError
-from schemas.contract.gate_declarations import criterion, gate
-from schemas.contract.model_declarations import model
-from schemas.contract.plugin_declarations import feature, label, source
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gurukul.commands import check, compare, open_run, plan, predict, resume, run
+    from gurukul.comparison import Comparison
+    from gurukul.report import Report
+    from gurukul.stored_model import StoredModel
+    from gurukul.stored_run import RoleName, StoredRun
+    from schemas.contract.errors import GurukulError
+    from schemas.contract.gate_declarations import criterion, gate
+    from schemas.contract.model_declarations import model
+    from schemas.contract.plugin_declarations import feature, label, source
 
 __all__ = [
     "Comparison", "GurukulError", "Report", "RoleName", "StoredModel", "StoredRun", "check", "compare", "criterion",
     "feature", "gate", "label", "model", "open_run", "plan", "predict", "resume", "run", "source",
 ]  # fmt: skip
+
+# Imported when first used, so that the program `gurukul`, whose package this is, starts at once.
+_MODULE_OF = {
+    **dict.fromkeys(("check", "compare", "open_run", "plan", "predict", "resume", "run"), "gurukul.commands"),
+    **dict.fromkeys(("RoleName", "StoredRun"), "gurukul.stored_run"),
+    **dict.fromkeys(("criterion", "gate"), "schemas.contract.gate_declarations"),
+    **dict.fromkeys(("feature", "label", "source"), "schemas.contract.plugin_declarations"),
+    "Comparison": "gurukul.comparison",
+    "GurukulError": "schemas.contract.errors",
+    "Report": "gurukul.report",
+    "StoredModel": "gurukul.stored_model",
+    "model": "schemas.contract.model_declarations",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

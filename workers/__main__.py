@@ -4,11 +4,17 @@ import os
 import sys
 import threading
 
-from workers.cli import QUESTIONS, cli
+from schemas.terminal.program import run_program
 
 
 def main() -> None:
     """Run the command line."""
+    run_program("workers", _start, needs=())
+
+
+def _start() -> None:
+    from workers.cli import QUESTIONS, cli
+
     if sys.argv[1:2] and sys.argv[1] in QUESTIONS:
         _answer()
     else:
@@ -20,6 +26,8 @@ def _answer() -> None:
 
     Only the answer is written there; all else is on standard error. A thread that goes on keeps no process.
     """
+    from workers.cli import cli
+
     sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:

@@ -13,7 +13,7 @@ from schemas.contract.command_line import command_line
 
 
 class ExitCode(IntEnum):
-    """The exit codes of `orchestrator`. `workers` has the same, except 130."""
+    """The exit codes of all programs; `workers start` ends with 0 where Ctrl-C ends its workers."""
 
     DONE = 0
     REFUSED = 2  # the request cannot be carried out as written

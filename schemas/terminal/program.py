@@ -1,16 +1,16 @@
-"""What begins the programs of a host that decides."""
+"""What begins the programs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from schemas.contract.errors import ExitCode
 from schemas.contract.extras import explain_missing, missing_modules
 
 
-def run_program(name: str, start: Callable[[], None]) -> None:
-    """Call `start`; exit with 2 where the extra [orchestrator] is not installed, and with 130 after Ctrl-C."""
+def run_program(name: str, start: Callable[[], None], needs: Iterable[str] = ("orchestrator",)) -> None:
+    """Call `start`; exit with 2 where an extra of `needs` is not installed, and with 130 after Ctrl-C."""
     try:
-        if missing := missing_modules(["orchestrator"]):
+        if missing := missing_modules(needs):
             print(f"{name}: {explain_missing(missing)}", file=sys.stderr)
             sys.exit(ExitCode.REFUSED)
         start()

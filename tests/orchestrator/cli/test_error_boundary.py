@@ -1,6 +1,8 @@
 """The error boundary: which exit code and which line an error becomes."""
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -71,3 +73,27 @@ def test_a_command_that_ends_well_returns_its_result() -> None:
         return 2 * number
 
     assert guarded(double)(21) == 42
+
+
+INTERRUPTED_IMPORT = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "pydantic":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = [sys.argv[0], "--version"]
+from {program}.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("program", ["gurukul", "orchestrator", "workers"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(program: str) -> None:
+    """The first large library is imported inside the program, not with its package: there it would be a traceback."""
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT.format(program=program)], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", f"{program}: interrupted\n")
