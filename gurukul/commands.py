@@ -98,7 +98,7 @@ def compare(first: str, second: str, *, data_dir: str | Path = "data") -> Compar
     >>> both = gurukul.compare("nightly", "nightly")
     >>> both.same_rows, len(both.settings)
     (True, 0)
-    >>> both.numbers.loc["log loss, prior"].nunique()
+    >>> both.numbers.loc["log loss, base rate"].nunique()
     1
     """
     from gurukul.comparison import Comparison

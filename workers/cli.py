@@ -87,14 +87,16 @@ CacheGib = Annotated[
         min=0.1,
     ),
 ]
-SourceDirs = Annotated[list[str], typer.Option(help="Folder or file that bars may be read from; repeatable.")]
+SourceDirs = Annotated[
+    list[str], typer.Option(help="Folder or file that bars may be read from; may be given several times.")
+]
 Plugins = Annotated[
     str, typer.Option(help="Python files whose code runs may use, comma separated.", envvar=PLUGINS_ENV)
 ]
 HERE = ["."]
 
 cli = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     context_settings=HELP_FLAGS,
 )  # fmt: skip
 

@@ -17,12 +17,12 @@ def acl(
     ] = None,
     url: Annotated[str | None, typer.Option(help="With --write: the broker's URL, without a user.")] = None,
 ) -> None:
-    """Print the rights of each role on the broker, as lines of the server's aclfile.
+    """Print the rights of each role on the broker.
 
-    gurukul is for runs that start their own workers, gurukul-orchestrator for runs on a fleet, gurukul-worker for
-    `workers start`, gurukul-viewer for watch, fleet, metrics and the dashboard, gurukul-flower for Flower. Replace each
-    PASSWORD. With --write, passwords are made: users.acl is for the server, ROLE.url for --broker-file. fleet.key signs
-    messages: GURUKUL_KEY_FILE on every host of the fleet.
+    The lines are those of the server's aclfile. gurukul is for runs that start their own workers, gurukul-orchestrator
+    for runs on a fleet, gurukul-worker for `workers start`, gurukul-viewer for watch, fleet, metrics and the dashboard,
+    gurukul-flower for Flower. Replace each PASSWORD. With --write, passwords are made: users.acl is for the server,
+    ROLE.url for --broker-file. fleet.key signs messages: GURUKUL_KEY_FILE on every host of the fleet.
 
     \b
     Examples:

@@ -19,15 +19,22 @@ Source = Annotated[str | None, typer.Option(help="Source of bars, such as csv:DI
 
 SideFlag = Annotated[
     list[str] | None,
-    typer.Option(help="NAME=FILE of side data that features or labels read; repeatable.", metavar="NAME=FILE"),
+    typer.Option(
+        help="NAME=FILE of side data that features or labels read; may be given several times.", metavar="NAME=FILE"
+    ),
 ]
 SideLag = Annotated[
     list[str] | None,
-    typer.Option(help="NAME=DURATION after its time at which a value is known; repeatable.", metavar="NAME=DURATION"),
+    typer.Option(
+        help="NAME=DURATION after its time at which a value is known; may be given several times.",
+        metavar="NAME=DURATION",
+    ),
 ]
 SideMaxAge = Annotated[
     list[str] | None,
-    typer.Option(help="NAME=DURATION after which a value is missing; repeatable.", metavar="NAME=DURATION"),
+    typer.Option(
+        help="NAME=DURATION after which a value is missing; may be given several times.", metavar="NAME=DURATION"
+    ),
 ]
 
 
@@ -35,7 +42,7 @@ def check(
     files: Annotated[str, typer.Argument(help="Python files with features and labels, comma separated.")],
     source: Source = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols, comma separated; if omitted: all.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Interval of the bars; if omitted: 1day.")] = None,
+    interval: Annotated[str | None, typer.Option(help="Interval of the bars.  [default: 1day]")] = None,
     timezone: Annotated[
         str | None, typer.Option(help="Time zone of the bars; if omitted: as for `orchestrator ingest`.")
     ] = None,

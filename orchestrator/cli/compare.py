@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.options import DataDir, Json
+from orchestrator.cli.options import DataDir, Json, stored_runs
 from orchestrator.cli.output import table_of
 from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
@@ -15,8 +15,12 @@ from schemas.contract.numbers import NOT_KNOWN
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="Id of a judged run, or a part that no other has.")],
-    second: Annotated[str, typer.Argument(help="Id of another judged run, or a part of it.")],
+    first: Annotated[
+        str, typer.Argument(help="Id of a judged run, or a part that no other has.", autocompletion=stored_runs)
+    ],
+    second: Annotated[
+        str, typer.Argument(help="Id of another judged run, or a part of it.", autocompletion=stored_runs)
+    ],
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:

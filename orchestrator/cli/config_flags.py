@@ -77,6 +77,9 @@ def _setting(name: str, field: FieldInfo, hidden: bool) -> inspect.Parameter:
     """The option of a setting."""
     text, panel = field.description or "", PANEL_OF.get(name)
     if name in SWITCHES:
+        if "/" in SWITCHES[name]:
+            yes, no = SWITCHES[name].split("/")
+            text = f"{text}  [default: {(yes if field.default else no).lstrip('-')}]"
         return _parameter(name, bool | None, SWITCHES[name], text, panel, hidden=hidden)
     if default := _shown(name, field):
         text = f"{text}  [default: {default}]"
@@ -93,7 +96,9 @@ def _shown(name: str, field: FieldInfo) -> str | None:
         known = default_dates("sample").get(name)
         return f"sample: {known}" if known else None
     # The description gives a default that depends on another setting.
-    return None if field.default_factory is not None or field.default in (None, (), "") else f"{field.default}"
+    if field.default_factory is not None or field.default in (None, (), ""):
+        return None
+    return f"{field.default:.10g}" if isinstance(field.default, float) else f"{field.default}"
 
 
 def _parameter(name: str, kind: Any, flag: str, help_text: str, panel: str | None, **more: Any) -> inspect.Parameter:

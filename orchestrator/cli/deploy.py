@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import checks
-from orchestrator.cli.options import Json, NamedRun, Note, OwnName, ReleaseConfigFile, ReleaseDataDir, ReleaseDir
+from orchestrator.cli.options import (
+    Json,
+    NamedRun,
+    Note,
+    OwnName,
+    ReleaseConfigFile,
+    ReleaseDataDir,
+    ReleaseDir,
+    environments,
+)
 from orchestrator.cli.release_log import print_entry
 from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
@@ -13,11 +22,11 @@ from orchestrator.terminal.console import Console
 
 def deploy(
     run_id: NamedRun,
-    to: Annotated[str, typer.Option(help="staging or production.")],
+    to: Annotated[str, typer.Option(help="staging or production.", autocompletion=environments)],
     by: OwnName = None,
     note: Note = "",
     min_staging_hours: Annotated[
-        float | None, typer.Option(help="Hours in staging that production requires; if omitted: 24.")
+        float | None, typer.Option(help="Hours in staging that production requires.  [default: 24]")
     ] = None,
     signing_key: Annotated[
         str | None, typer.Option(help="PEM file of an Ed25519 private key to sign the release with.")

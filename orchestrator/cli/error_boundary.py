@@ -1,7 +1,9 @@
 """The error boundary: every command runs inside it, and an error leaves it as one line on stderr and an exit code."""
 
 import functools
+import select
 import sqlite3
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -9,6 +11,7 @@ import typer
 from redis.exceptions import NoPermissionError, RedisError
 from rich.console import Console
 
+from orchestrator.terminal.console import discard
 from schemas.contract.errors import ExitCode, GurukulError
 from schemas.redis.writes import trouble
 
@@ -33,11 +36,21 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except RedisError as error:
             raise _exit(f"the broker {trouble(error)}; then run the command again", ExitCode.FAILED) from None
         except MACHINE_ERRORS as error:
+            if isinstance(error, BrokenPipeError) and _is_unread():
+                discard(sys.stdout)
+                raise typer.Exit(ExitCode.DONE) from None
             raise _exit(f"{error}; fix that, then run the command again", ExitCode.FAILED) from None
         except KeyboardInterrupt:
             raise _exit("interrupted", ExitCode.STOPPED) from None
 
     return wrapper
+
+
+def _is_unread() -> bool:
+    """Whether the program that read standard output has ended, as `head` does after its lines."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _exit(text: str, code: ExitCode) -> typer.Exit:

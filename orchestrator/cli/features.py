@@ -34,9 +34,10 @@ def features(
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
-    """List the features that models can see, or the columns that a choice of them gives, or write a run's values.
+    """List features of models, or write those of a run's bars.
 
-    With --plugins, the labels, gates and sources of the files too.
+    Without NAMES: all that models can see; else the columns that this choice gives. With --plugins, the labels, gates
+    and sources of the files too.
 
     \b
     Examples:

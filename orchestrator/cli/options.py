@@ -5,17 +5,34 @@ from typing import Annotated
 
 import typer
 
+from schemas.contract.command_line import DATA_DIR
+from schemas.contract.release import ENVIRONMENTS
 from schemas.redis.client import BROKER_ENV
+
+
+def stored_runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The ids of runs that a shell completes."""
+    runs = Path(ctx.params.get("data_dir") or DATA_DIR).glob("models/*/run.json")
+    return sorted(path.parent.name for path in runs if path.parent.name.startswith(incomplete))
+
+
+def environments() -> list[str]:
+    """The names that a shell completes where a release is deployed to."""
+    return list(ENVIRONMENTS)
+
 
 # A command that declares these gets the optional ones below: `run_choice.with_run_choice`.
 RunArgument = Annotated[str, typer.Argument()]
 WindowArgument = Annotated[str, typer.Argument()]
 NewestRun = Annotated[
-    str | None, typer.Argument(help="The run's id, or a part that no other has; if omitted: the newest run.")
+    str | None,
+    typer.Argument(
+        help="The run's id, or a part that no other has; if omitted: the newest run.", autocompletion=stored_runs
+    ),
 ]
 NewestWindow = Annotated[str | None, typer.Argument(help="The window's label, such as TCS_2022-01-01_to_2022-06-30.")]
 # Of a command that changes what others see: the newest run is no default there.
-NamedRun = Annotated[str, typer.Argument(help="The run's id, or a part that no other has.")]
+NamedRun = Annotated[str, typer.Argument(help="The run's id, or a part that no other has.", autocompletion=stored_runs)]
 LogFileArgument = Annotated[Path, typer.Argument(help="An event log: training_run_RUN_ID.jsonl.")]
 
 DataDir = Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")]
@@ -36,7 +53,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 # Options of the release commands. Their folders may come from `--config`, so a missing option is None.
 ReleaseConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with any of these settings.")]
-ReleaseDataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder of bars and models; if omitted: data.")]
+ReleaseDataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder of bars and models.  [default: data]")]
 ReleaseDir = Annotated[
     str | None,
     typer.Option("--release-dir", help="Folder of audit bundles and releases; if omitted: release, beside DATA_DIR."),

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli import checks
-from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, Symbols
+from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, Symbols, environments
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode
@@ -26,7 +26,8 @@ Plugins = Annotated[
 Side = Annotated[
     list[str] | None,
     typer.Option(
-        help="NAME=FILE of the release's side data; repeatable; if omitted: the files of its run, as they are now.",
+        help="NAME=FILE of the release's side data; if omitted: the files of its run, as they are now; may be given"
+        " several times.",
         show_default=False, metavar="NAME=FILE",
     ),
 ]  # fmt: skip
@@ -44,7 +45,12 @@ DAILY_TIMES = ("00:00", "18:30")
 
 
 def predict(
-    env: Annotated[str, typer.Option(help="staging or production: the environment whose students predict.")],
+    env: Annotated[
+        str,
+        typer.Option(
+            help="staging or production: the environment whose students predict.", autocompletion=environments
+        ),
+    ],
     symbols: Symbols = None,
     source: Annotated[
         str | None,

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import checks
-from orchestrator.cli.options import Json, Note, OwnName, ReleaseConfigFile, ReleaseDataDir, ReleaseDir
+from orchestrator.cli.options import Json, Note, OwnName, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, environments
 from orchestrator.cli.release_log import print_entry
 
 
 def rollback(
-    environment: Annotated[str, typer.Argument(help="staging or production.")],
+    environment: Annotated[str, typer.Argument(help="staging or production.", autocompletion=environments)],
     by: OwnName = None,
     note: Note = "",
     data_dir: ReleaseDataDir = None,

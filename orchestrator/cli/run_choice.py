@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.options import NewestRun, NewestWindow, RunArgument, WindowArgument
+from schemas.contract.command_line import command_line
 from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
 
@@ -52,7 +53,9 @@ def whole_id(data_dir: str | Path, given: str | None) -> str:
     runs = [folder for folder in runs if RunLayout(folder).parent_study is None]
     if given is None:
         if not runs:
-            raise RequestError(f"no run is stored under {data_dir}/models; `orchestrator run` starts one")
+            raise RequestError(
+                f"no run is stored under {data_dir}/models; `{command_line('run', data_dir=data_dir)}` starts one"
+            )
         return max(runs, key=lambda run: (run / "run.json").stat().st_mtime_ns).name
     names = sorted(run.name for run in runs if given in run.name)
     if given in names or not given or not names:

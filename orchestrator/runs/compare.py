@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from orchestrator.audit.recommendation import recommend
+from orchestrator.audit.wording import models_of
 from orchestrator.ledger.ledger import Ledger
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
@@ -117,8 +118,9 @@ def _rows(validation: Validation) -> tuple[object, ...]:
 
 def _numbers(validation: Validation) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
+    names = models_of(validation.target)
     for name in ("prior", "student", "alone", "teacher"):
-        found[f"{validation.loss.words}, {name}"] = validation.scores[name].loss
+        found[f"{validation.loss.words}, {names[name]}"] = validation.scores[name].loss
     student, trading = validation.scores["student"], validation.trading["student"]
     by_target = (
         {"AUC, student": student.auc, "calibration error, student": student.ece}
@@ -126,7 +128,7 @@ def _numbers(validation: Validation) -> dict[str, float | None]:
         else {"R2, student": student.r2, "sign accuracy, student": student.sign_accuracy}
     )
     return found | {
-        "skill, student": student.skill,
+        "skill in percent, student": None if student.skill is None else 100.0 * student.skill,
         **by_target,
         "net bps per day, student": trading.net_bps_a_day,
         "Sharpe per year, student": trading.sharpe,

@@ -53,7 +53,7 @@ def _broker(url: str, needs: Needs) -> Iterator[Check]:
             redis.ping()
             user = address.username or ("default" if address.password else "default, without a password")
             spent_ms = 1000 * (time.monotonic() - began)
-            yield _ok("broker", f"{public_url(url)} answers user {user} in {spent_ms:.1f} ms")
+            yield _ok("broker", f"{public_url(url)} answers in {spent_ms:.1f} ms, to user {user}")
             for check in run_checks(redis, address, ()):
                 yield check.model_copy(update={"name": f"broker {check.name}", "text": f"it {check.text}"})
             clock = clock_check(redis)

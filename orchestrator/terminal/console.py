@@ -4,7 +4,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
 from rich.table import Table
@@ -22,8 +22,7 @@ class Console(RichConsole):
     def on_broken_pipe(self) -> None:
         """Stop printing; later output is discarded."""
         self.quiet = True
-        stream = sys.stderr if self.stderr else sys.stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        discard(sys.stderr if self.stderr else sys.stdout)
 
     def table(self, table: Table) -> None:
         """Print a table: drawn in a terminal, as lines of cells with tabs between them elsewhere."""
@@ -46,6 +45,11 @@ class Console(RichConsole):
         elif indent:
             line = Text(indent) + line
         self.print(line, soft_wrap=not self.is_terminal)
+
+
+def discard(stream: TextIO) -> None:
+    """Discard what is written to a stream from now on, also what it still holds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _wrapped(text: str, width: int, first: str, further: str) -> list[str]:

@@ -263,7 +263,9 @@ def kinds_of(role: ModelRole, own: Mapping[str, ModelKind] = EMPTY) -> list[str]
 def check_kind(role: ModelRole, name: str, own: Mapping[str, ModelKind] = EMPTY, target: Target | None = None) -> str:
     """Return `name`; ValueError unless a kind of that name can have the role and predict the target, if it is known."""
     if name not in (names := kinds_of(role, own)):
-        raise ValueError(f"{name!r} is not a kind of {role}; they are {', '.join(names)}")
+        near = get_close_matches(name, names, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{name!r} is not a kind of {role}; they are {', '.join(names)}{meant}")
     known = KINDS | dict(own)
     if target is not None and target not in known[name].targets:
         able = ", ".join(each for each in names if target in known[each].targets)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -151,7 +152,7 @@ class TrainingConfig(BarInterval):
         False, description="Weight the student's rows by the size of their net return; usually raises log loss."
     )
     cost_bps: Annotated[float, Field(ge=0, le=1000)] = Field(
-        24.0, description="Fees and taxes of a round trip, in basis points (default: NSE delivery, 2024)."
+        24.0, description="Fees and taxes of a round trip, in basis points; 24: NSE delivery, 2024."
     )
     slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage per side, in basis points.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of all random numbers.")
@@ -197,7 +198,9 @@ class TrainingConfig(BarInterval):
     @classmethod
     def _known_label(cls, value: str) -> str:
         if value not in LABELS and not value.isidentifier():
-            raise ValueError(f"must be {', '.join(LABELS)}, or the name of a label of --plugins")
+            near = get_close_matches(value, LABELS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"must be {', '.join(LABELS)}, or the name of a label of --plugins{meant}")
         return value
 
     @field_validator("features", mode="before")

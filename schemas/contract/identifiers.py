@@ -1,8 +1,9 @@
 """Checks of names from outside that become parts of paths, queues and keys."""
 
 import re
+from difflib import get_close_matches
 from typing import Annotated
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
@@ -68,7 +69,9 @@ def check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone; write it as in Asia/Kolkata or UTC") from None
+        near = get_close_matches(name, available_timezones(), n=1)
+        meant = f"did you mean {near[0]}?" if near else "write it as in Asia/Kolkata or UTC"
+        raise ValueError(f"{name!r} is not a time zone; {meant}") from None
     return name
 
 

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import typer
+from pydantic import ValidationError
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
+from schemas.contract.wrong_value import fault
 from schemas.terminal.value_types import choices_of, shown_type
 
 # Panels of options, in the order of a command's help. Options of no panel stand in the last one that the command has.
@@ -21,6 +24,17 @@ class PanelledCommand(TyperCommand):
         for each in self.params:
             if isinstance(each, TyperOption) and not each.is_flag and each.metavar is None:
                 each.metavar = shown_type(each.name or "", each.type_descriptor.annotation)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The base's; a wrong or missing value is named as in the help, and described as those of settings are."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if isinstance(error.param, TyperArgument):
+                error.param_hint = (error.param.name or "").upper()
+            if isinstance(error.param, TyperArgument | TyperOption) and isinstance(error.__cause__, ValidationError):
+                error.message = _fault(error.param, error.__cause__)
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The arguments by name, in brackets where one may be left out, and `[OPTIONS]`."""
@@ -41,6 +55,14 @@ class PanelledCommand(TyperCommand):
             if rows := panels.get(heading):
                 with formatter.section(heading):
                     formatter.write_dl(rows)
+
+
+def _fault(param: TyperArgument | TyperOption, error: ValidationError) -> str:
+    """What is wrong with a value that typer refuses."""
+    first = error.errors()[0]
+    if choices := choices_of(param.type_descriptor.annotation):
+        return fault({"type": "enum", "ctx": {"expected": " or ".join(choices)}, "input": first["input"]})
+    return fault(first)
 
 
 def _argument(argument: TyperArgument) -> str:

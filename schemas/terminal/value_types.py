@@ -16,7 +16,9 @@ BY_NAME = {
     "columns": "NAME=COLUMN", "where": "NAME=VALUE", "corporate_actions": "FILE", "write_actions": "FILE",
     "signing_key": "FILE", "public_key": "FILE", "config": "FILE", "out": "FILE", "broker": "URL", "store": "URL",
     "devices": "DEVICES", "lookback": "DAYS", "as_of": "DATE", "run_id": "NAME", "by": "NAME", "timezone": "ZONE",
-    "study": "NAME", "space": "FILE", "universe": "FILE",
+    "study": "NAME", "space": "FILE", "universe": "FILE", "interval": "INTERVAL", "mlflow": "URL", "url": "URL",
+    "onnx": "FILE", "run": "RUN_ID", "window": "WINDOW", "write": "DIR", "bundle": "DIR",
+    "log_level": "[DEBUG|INFO|WARNING|ERROR]", "env": "[staging|production]",
     "calendar": "NAME", "encoding": "NAME", "environment": "[staging|production]", "to": "[staging|production]",
 }  # fmt: skip
 BY_ENDING = ("dir", "file")

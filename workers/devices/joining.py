@@ -49,7 +49,7 @@ def join(devices: Iterable[Device], folders: Folders, broker: str) -> None:
             raise RequestError(broker_fault(error, broker)) from None
     if fault := next((f"{what} {check.text}" for what, check in found if check.state is CheckState.FAULT), None):
         raise RequestError(fault)
-    names = ", ".join(f"{each.name} ({each.slots} slots)" for each in devices)
+    names = ", ".join(f"{each.name} ({each.slots} slot{'s' * (each.slots != 1)})" for each in devices)
     store = f"store {folders.store}" if folders.store else f"data folder {where}"
     version = artifact_versions()["gurukul"]
     signs = f"messages are signed (key {', '.join(key.names)})" if (key := fleet_key()) else "messages are not signed"

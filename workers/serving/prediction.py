@@ -193,7 +193,7 @@ def _fit(series: Series, day: date, age_days: int, warmup_bars: int) -> Series:
     if (day - newest).days > age_days:
         raise DataError(
             f"stale: its newest bar is of {newest}, {(day - newest).days} days before {day}; {age_days} are allowed"
-            " (--max-age-days), or give --as-of"
+            " (--max-age-days), or give an earlier --as-of"
         )
     if len(known) <= warmup_bars:
         raise DataError(f"too short: it has {len(known)} bars up to {day}, more than {warmup_bars} are needed")

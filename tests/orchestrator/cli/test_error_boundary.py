@@ -1,5 +1,6 @@
 """The error boundary: which exit code and which line an error becomes."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -97,3 +98,24 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(program: str) -> None:
         [sys.executable, "-c", INTERRUPTED_IMPORT.format(program=program)], capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout, result.stderr) == (130, "", f"{program}: interrupted\n")
+
+
+def test_a_reader_that_has_ended_is_no_error() -> None:
+    """`orchestrator acl | head -1`: what `head` no longer reads is discarded, without a message."""
+    read, write = os.pipe()
+    os.close(read)
+    arguments = [sys.executable, "-m", "orchestrator", "acl"]
+    result = subprocess.run(arguments, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_another_broken_pipe_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of a program that a command writes to, while standard output is read."""
+
+    def fails() -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(typer.Exit) as exit_:
+        guarded(fails)()
+    assert exit_.value.exit_code == 3 and "Broken pipe" in capfd.readouterr().err

@@ -37,6 +37,7 @@ VARYING = {
     r"\d+(\.\d+)?(?= m?s\b)": "0.0",
     r"((?:success|failed) │) +[\d.]+ │": r"\1     0.0 │",
     r"((?:success|failed)\t)[\d.]+$": r"\g<1>0.0",
+    r"(?<=ready-for-review, )\d+:\d\d": "0.0 s",
     r"\b\d+\.\d+\.\d+\b(?!\.)": "0.0.0",
     r"^(device .* is online, .*|\w+: \d+/\d+.*)\n": "",
 }

@@ -99,6 +99,40 @@ def test_a_misspelt_command_or_flag_has_its_neighbour() -> None:
     assert "--horizon" in CliRunner().invoke(cli, ["run", "--horizn", "3"]).output
 
 
+def completed(shell: str, line: str) -> str:
+    """What a shell receives when a word of `line`, the last one, is completed."""
+    at = {"COMP_WORDS": line.replace(" ", "\n"), "COMP_CWORD": str(line.count(" "))} if shell == "bash" else {}
+    asked = {"_ORCHESTRATOR_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": line, **at}
+    result = CliRunner().invoke(cli, env=asked | {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}, prog_name="orchestrator")
+    return result.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_flags_choices_and_runs(shell: str, tmp_path: Path) -> None:
+    """Also the ids of the runs under the data folder of the line."""
+    (tmp_path / "models" / "nightly").mkdir(parents=True)
+    (tmp_path / "models" / "nightly" / "run.json").touch()
+    for line, wanted in {
+        "orchestrator sta": "status",
+        "orchestrator run --hor": "--horizon",
+        "orchestrator run --entry n": "next-open",
+        "orchestrator deploy nightly --to st": "staging",
+        f"orchestrator status --data-dir {tmp_path} ni": "nightly",
+    }.items():
+        assert wanted in completed(shell, line), line
+
+
+def test_a_refused_value_is_described_as_in_the_help() -> None:
+    """An argument by its name there, a wrong choice with the nearest one, a number out of range by its bound."""
+    for words, text in {
+        ("cancel",): "Missing argument RUN_ID",
+        ("fleet", "drian"): "must be drain or cordon or uncordon; did you mean drain?",
+        ("dashboard", "--port", "99999"): "must be at most 65535",
+        ("metrics", "--port", "many"): "is not a whole number",
+    }.items():
+        assert text in CliRunner(env={"COLUMNS": "200"}).invoke(cli, [*words]).output
+
+
 def test_both_programs_print_the_version_that_the_hosts_of_a_fleet_share() -> None:
     """The digest of the code is what a refused worker's message names."""
     for app in (cli, workers):

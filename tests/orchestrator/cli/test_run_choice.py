@@ -58,7 +58,7 @@ def test_a_part_of_several_ids_is_refused_with_their_names(data_dir: Path) -> No
 
 def test_without_a_run_there_is_no_newest_one(tmp_path: Path) -> None:
     """The error names the command that starts one."""
-    with pytest.raises(RequestError, match=r"no run is stored under .*`orchestrator run` starts one"):
+    with pytest.raises(RequestError, match=r"no run is stored under .*`orchestrator run --data-dir .*` starts one"):
         whole_id(tmp_path, None)
 
 
