@@ -12,7 +12,7 @@ from schemas.contract.judgement import GateReport, Statistics, Validation
 from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS, BarsLayout, RunLayout
+from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS, BarsLayout, RunLayout, side_file, universe_file
 from schemas.files.run_files import read_model, read_rows
 from workers.artifacts.reader import read_labels
 from workers.bars.series import Ints
@@ -58,8 +58,8 @@ def verify(question: RunQuestion) -> Verification:
         files=files + len(verdicts),
         certificates=certificates,
         spans=spans,
-        broken=(*broken, *(fault for faults in verdicts for fault in faults)),
-        notes=tuple(_bars_notes(manifest, layout)),
+        broken=(*broken, *(fault for faults in verdicts for fault in faults), *_changed_inputs(manifest, layout)),
+        notes=(*_bars_notes(manifest, layout), *_gone_inputs(manifest, layout)),
     )
 
 
@@ -135,6 +135,27 @@ def _verdicts(layout: RunLayout) -> Iterator[list[str]]:
             if not name.startswith(ELSEWHERE)
             and (not (layout.folder / name).is_file() or sha256_of(layout.folder / name) != sha256)
         ]
+
+
+def _inputs_beside(manifest: RunManifest, layout: RunLayout) -> Iterator[tuple[Path, str]]:
+    """The stored side data and universe of a run, each with the digest that is its name."""
+    config = manifest.config
+    for file in config.plugged.side_files if config.plugged is not None else ():
+        yield side_file(layout.data_dir, file.name, file.sha256), file.sha256
+    if config.members is not None:
+        yield universe_file(layout.data_dir, config.members), config.members
+
+
+def _changed_inputs(manifest: RunManifest, layout: RunLayout) -> Iterator[str]:
+    for path, sha256 in _inputs_beside(manifest, layout):
+        if path.is_file() and sha256_of(path) != sha256:
+            yield f"{path} is not what its name, its digest, states"
+
+
+def _gone_inputs(manifest: RunManifest, layout: RunLayout) -> Iterator[str]:
+    for path, _ in _inputs_beside(manifest, layout):
+        if not path.is_file():
+            yield f"{path} is not here; no window can be trained again without it"
 
 
 def _bars_notes(manifest: RunManifest, layout: RunLayout) -> Iterator[str]:
