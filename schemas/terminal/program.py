@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from io import TextIOWrapper
 
 from schemas.contract.errors import ExitCode
 from schemas.contract.extras import explain_missing, missing_modules
@@ -9,6 +10,9 @@ from schemas.contract.extras import explain_missing, missing_modules
 
 def run_program(name: str, start: Callable[[], None], needs: Iterable[str] = ("orchestrator",)) -> None:
     """Call `start`; exit with 2 where an extra of `needs` is not installed, and with 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 lacks dashes: a question mark is no error
+            stream.reconfigure(errors="replace")
     try:
         if missing := missing_modules(needs):
             print(f"{name}: {explain_missing(missing)}", file=sys.stderr)
