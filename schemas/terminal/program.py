@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 
-from schemas.contract.errors import ExitCode
-from schemas.contract.extras import explain_missing, missing_modules
+# `ExitCode.STOPPED`, whose module may not be imported yet.
+STOPPED = 130
 
 
 def run_program(name: str, start: Callable[[], None], needs: Iterable[str] = ("orchestrator",)) -> None:
@@ -14,10 +14,13 @@ def run_program(name: str, start: Callable[[], None], needs: Iterable[str] = ("o
         if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 lacks dashes: a question mark is no error
             stream.reconfigure(errors="replace")
     try:
+        from schemas.contract.errors import ExitCode
+        from schemas.contract.extras import explain_missing, missing_modules
+
         if missing := missing_modules(needs):
             print(f"{name}: {explain_missing(missing)}", file=sys.stderr)
             sys.exit(ExitCode.REFUSED)
         start()
     except KeyboardInterrupt:  # while modules are imported; a command has its own words
         print(f"{name}: interrupted", file=sys.stderr)
-        sys.exit(ExitCode.STOPPED)
+        sys.exit(STOPPED)
