@@ -29,7 +29,7 @@ def metrics(
     """Serve metrics of runs and devices to Prometheus.
 
     Covers runs that go on or ended within the last day and, with --broker, devices. It changes nothing. It listens on
-    loopback unless --address is given; beyond it give --token-file, or whoever reaches the port reads all.
+    loopback unless --address is given; beyond it give --token-file, or anyone who reaches the port reads all.
 
     \b
     Example:

@@ -16,6 +16,10 @@ from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
 from schemas.contract.release import Prediction, Predictions, PredictRequest
 from schemas.files.layout import ReleaseLayout
 
+ServedEnvironment = Annotated[
+    str,
+    typer.Option(help="staging or production: the environment whose students predict.", autocompletion=environments),
+]
 Plugins = Annotated[
     str,
     typer.Option(
@@ -45,12 +49,7 @@ DAILY_TIMES = ("00:00", "18:30")
 
 
 def predict(
-    env: Annotated[
-        str,
-        typer.Option(
-            help="staging or production: the environment whose students predict.", autocompletion=environments
-        ),
-    ],
+    env: ServedEnvironment,
     symbols: Symbols = None,
     source: Annotated[
         str | None,
