@@ -13,6 +13,11 @@ from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
 from schemas.contract.numbers import NOT_KNOWN
 
+# Of the column of numbers' names, with the lines of the table.
+NUMBER_WIDTH = 46
+# Headings for ids that are too long for one.
+ORDER = ("first", "second")
+
 
 def compare(
     first: Annotated[
@@ -38,23 +43,29 @@ def compare(
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
     else:
-        _show(Console(), found)
+        show(Console(), found)
 
 
-def _show(console: Console, found: dict[str, Any]) -> None:
+def show(console: Console, found: dict[str, Any]) -> None:
+    """Print a comparison; ids that are too long to head columns are named above the tables."""
     from orchestrator.runs.compare import other_rows, plain
 
+    runs = found["runs"]
+    if console.is_terminal and sum(map(len, runs)) > console.width - NUMBER_WIDTH:
+        for heading, run_id in zip(ORDER, runs, strict=True):
+            console.write(f"{heading}: {run_id}")
+        runs = list(ORDER)
     if found["settings"]:
-        console.table(_table("setting", found["runs"], {k: map(plain, v) for k, v in found["settings"].items()}))
+        console.table(_table("setting", runs, {k: map(plain, v) for k, v in found["settings"].items()}))
     else:
         console.write("the settings are the same (run id, folders, broker and devices are not compared)")
     if sentence := other_rows(found):
         console.write(sentence)
-    console.table(_table("number", found["runs"], {k: map(_number, v) for k, v in found["numbers"].items()}))
+    console.table(_table("number", runs, {k: map(_number, v) for k, v in found["numbers"].items()}))
     gates = {name: iter(answers) for name, answers in found["gates"].items()}
     gates["symbols that pass"] = (", ".join(names) or "none" for names in found["passing"])
     gates["recommendation"] = iter(found["recommendation"])
-    console.table(_table("gate", found["runs"], gates))
+    console.table(_table("gate", runs, gates))
 
 
 def _table(heading: str, runs: list[str], rows: dict[str, Any]) -> Table:

@@ -9,9 +9,9 @@ from typing import ParamSpec, TypeVar
 
 import typer
 from redis.exceptions import NoPermissionError, RedisError
-from rich.console import Console
+from rich.text import Text
 
-from orchestrator.terminal.console import discard
+from orchestrator.terminal.console import Console, discard
 from schemas.contract.errors import ExitCode, GurukulError
 from schemas.redis.writes import trouble
 
@@ -54,7 +54,6 @@ def _is_unread() -> bool:
 
 
 def _exit(text: str, code: ExitCode) -> typer.Exit:
-    """Print one line on stderr, however long, and return the exit to raise."""
-    line = f"orchestrator: {' '.join(text.split())}"
-    Console(stderr=True).print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    """Print one sentence on stderr, in one line where a program reads it, and return the exit to raise."""
+    Console(stderr=True).write(Text(f"orchestrator: {' '.join(text.split())}", "red"))
     return typer.Exit(code)

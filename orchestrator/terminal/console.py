@@ -1,6 +1,7 @@
 """The console of the commands: wraps words in a terminal, prints one line per sentence in a pipe."""
 
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from typing import Any, TextIO
 from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
+
+HELD = "\0"  # a blank at which no line ends
 
 
 class Console(RichConsole):
@@ -38,13 +41,17 @@ class Console(RichConsole):
                 self.on_broken_pipe()
 
     def write(self, text: Text | str, indent: str = "", hanging: str = "") -> None:
-        """Print one sentence, after `indent`; in a terminal its further lines begin with `indent` and `hanging`."""
+        """Print one sentence, after `indent`; in a terminal its further lines begin with `indent` and `hanging`.
+
+        No path and no `command` is broken there: a long one runs on, and the terminal breaks it, so it can be copied.
+        """
         line = Text(text) if isinstance(text, str) else text
-        if self.is_terminal and (indent or hanging):
-            line = Text("\n".join(_wrapped(line.plain, self.width, indent, indent + hanging)))
+        if self.is_terminal:
+            lines = [_wrapped(each, self.width, indent, indent + hanging) for each in line.plain.split("\n")]
+            line = Text("\n".join(lines), line.style)
         elif indent:
             line = Text(indent) + line
-        self.print(line, soft_wrap=not self.is_terminal)
+        self.print(line, soft_wrap=True)
 
 
 def discard(stream: TextIO) -> None:
@@ -52,11 +59,13 @@ def discard(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _wrapped(text: str, width: int, first: str, further: str) -> list[str]:
-    """The lines of a sentence; no word is broken, so that flags and paths can be copied."""
-    return textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+def _wrapped(text: str, width: int, first: str, further: str) -> str:
+    """A sentence in lines of whole words; what stands between backticks is one word."""
+    whole = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", HELD), text)
+    lines = textwrap.wrap(
+        whole, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
     )
+    return "\n".join(lines).replace(HELD, " ")
 
 
 def _cell(cell: Any) -> str:

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.text import Text
 
+from orchestrator.cli.compare import show as show_comparison
 from orchestrator.cli.output import table_of
 from orchestrator.cli.runs import show_runs
 from orchestrator.terminal.console import Console
@@ -42,3 +43,31 @@ def test_the_list_of_runs_wraps_no_id(terminal: bool) -> None:
     assert row.split() == [RUN["run_id"], RUN["status"], "1234", "1080", "12", "promote"]
     assert not terminal or max(map(len, lines)) <= 80
     assert ("killed " * 20).strip() in " ".join(file.getvalue().split())
+
+
+def test_a_sentence_ends_lines_between_words_and_breaks_no_path_and_no_command() -> None:
+    """What is to be copied from a terminal has no line end in it, even where it is longer than a line."""
+    path, step = "/data/" + "long" * 20, "`orchestrator approve nightly --by NAME --override REASON`"
+    made, file = console(terminal=True)
+    made.write(Text(f"orchestrator: {'a word ' * 9}{step}; {path} is missing", "red"))
+    lines = file.getvalue().splitlines()
+    assert any(step in line for line in lines) and path in lines
+    assert all(len(line) <= 80 for line in lines if line != path) and len(lines) > 2
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_comparison_breaks_no_id(terminal: bool) -> None:
+    """Two ids of the default form do not fit beside the names of numbers: a terminal names them above the tables."""
+    ids = ["live_candidate_20260102_030405", "live_candidate_20260103_030405"]
+    made, file = console(terminal=terminal)
+    show_comparison(
+        made,
+        {
+            "runs": ids, "settings": {"seed": [1, 2]}, "same_rows": True, "gates": {"leak": ["passed", "passed"]},
+            "numbers": {"maximum drawdown in percent, student": [1.5, None]}, "passing": [[], ["TCS"]],
+            "recommendation": ["hold", "promote"],
+        },
+    )  # fmt: skip
+    lines = file.getvalue().splitlines()
+    assert [line.split()[-1] for line in lines[:2]] == ids if terminal else lines[0].split("\t")[1:] == ids
+    assert not terminal or max(map(len, lines)) <= 80
