@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.audit.signing import fingerprint, is_signature, public_pem, read_private_key, read_public_key
-from schemas.contract.errors import RequestError
+from schemas.contract.errors import FileError, RequestError
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.layout import MANIFEST, PUBLIC_KEY, SIGNATURE
 from schemas.files.sealed import Sealed, read_sealed
@@ -54,7 +54,9 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
     except ValidationError:
         return Checked((f"{path} is damaged",), UNSIGNED, 0)
     found, recorded, signer, own = _digests(folder), manifest.sha256, manifest.signed_by, manifest.model_extra or {}
+    links = [name for name in found if (folder / name).is_symlink()]
     faults = [f"{path} has a {name} other than {value}" for name, value in head.items() if own.get(name) != value]
+    faults += [f"{folder / name} is a link, whose target may change; copy the file itself" for name in links]
     faults += [f"{folder / name} is missing" for name in sorted(recorded.keys() - found.keys())]
     faults += [f"{folder / name} is not in {MANIFEST}" for name in sorted(found.keys() - recorded.keys())]
     faults += [
@@ -70,8 +72,11 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
         return Checked(tuple(faults), UNSIGNED, len(found))
     try:
         key, signature = read_public_key(folder / PUBLIC_KEY), (folder / SIGNATURE).read_bytes()
-    except (RequestError, OSError) as error:
-        return Checked((*faults, f"{path} was signed by {signer}, but: {error}"), "not verifiable", len(found))
+    except RequestError as error:
+        return Checked((*faults, f"{path} was signed by {signer}, but {error}"), "not verifiable", len(found))
+    except OSError as error:
+        fault = f"{path} was signed by {signer}, but {folder / SIGNATURE} cannot be read: {error.strerror}"
+        return Checked((*faults, fault), "not verifiable", len(found))
     if fingerprint(key) != signer or not is_signature(key, signature, content):
         faults.append(f"{folder / SIGNATURE} is not a signature of {MANIFEST} by {signer}")
         return Checked(tuple(faults), "not verifiable", len(found))
@@ -81,6 +86,14 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
         faults.append(f"{path} is signed by {signer}, the public key given is {fingerprint(trusted)}")
         return Checked(tuple(faults), f"signed by {signer}, which is another key", len(found))
     return Checked(tuple(faults), f"signed by {signer}, the key you gave", len(found))
+
+
+def is_audit(folder: Path) -> bool:
+    """Whether the folder's manifest is that of a run's audit, not of a release; False if it is missing or damaged."""
+    try:
+        return "run_id" in (read_sealed(folder).model_extra or {})
+    except FileError:
+        return False
 
 
 def is_signed_by(folder: Path, signing_key: str) -> bool:

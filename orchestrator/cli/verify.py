@@ -1,17 +1,22 @@
 """`orchestrator verify`."""
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from orchestrator.audit.signed_manifest import UNSIGNED, check
+from orchestrator.audit.agreement import METRICS, contradictions, read_metrics
+from orchestrator.audit.signed_manifest import UNSIGNED, check, is_audit
 from orchestrator.cli.options import DataDir, Json, PublicKey, RunArgument
 from orchestrator.terminal.console import Console
-from schemas.contract.errors import ExitCode, RequestError
+from schemas.contract.errors import ExitCode, FileError, RequestError
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST
+
+SHOWN_FAULTS = 20
 
 
 def verify(
@@ -44,13 +49,14 @@ def verify(
     console = Console(stderr=as_json)
     if bundle is not None:
         _verify_bundle(console, bundle, run_id, public_key, as_json)
+    if run_id is not None and (Path(run_id) / MANIFEST).is_file():
+        raise RequestError(f"{run_id} is a folder, and no run; next: `orchestrator verify --bundle {run_id}`")
     with console.status("hashing"):
         found = verified(data_dir, release_dir or None, run_id, public_key)
     if as_json:
         typer.echo(found.model_dump_json())
     else:
-        for fault in found.broken:
-            console.write(f"broken: {fault}")
+        _show_faults(console, found.broken)
         for note in found.notes:
             console.write(f"note: {note}")
         console.write(
@@ -67,21 +73,37 @@ def _verify_bundle(
     """Compare a folder with its own manifest and signature, print the result, and exit."""
     if run_id is not None:
         raise RequestError(f"give either the run {run_id} or --bundle {folder}")
+    if folder.is_file():
+        raise RequestError(f"--bundle {folder} is not a folder; unpack it, and give the folder that holds {MANIFEST}")
     if not folder.is_dir():
         raise RequestError(f"--bundle {folder} is not a folder; give one that holds {MANIFEST}")
     found = check(folder, {}, public_key)
     manifest = folder / MANIFEST
     digest = sha256_of(manifest) if manifest.is_file() else None
+    faults, verdict = found.faults, None
+    if (folder / METRICS).is_file() or is_audit(folder):
+        faults = tuple(dict.fromkeys((*faults, *contradictions(folder))))
+        with suppress(FileError):
+            verdict = read_metrics(folder)
     if as_json:
-        shown = {"broken": found.faults, "files": found.files, "signature": found.signature}
-        typer.echo(json.dumps(shown | {"manifest_sha256": digest}))
+        shown = {"broken": faults, "files": found.files, "signature": found.signature, "manifest_sha256": digest}
+        of_run = {"run_id": verdict and verdict.run_id, "recommendation": verdict and verdict.recommendation}
+        typer.echo(json.dumps(shown | of_run))
     else:
-        for fault in found.faults:
-            console.write(f"broken: {fault}")
-        if found.signature == UNSIGNED and not found.faults:
+        _show_faults(console, faults)
+        if found.signature == UNSIGNED and not faults:
             console.write(
                 f"note: unsigned, so {MANIFEST} may have been written again with the files; compare its SHA-256 with"
                 f" the sender's, or with audit_sha256 in the log of releases: {digest}"
             )
-        console.write(f"{found.files} files, {found.signature}: {'broken' if found.faults else 'all as recorded'}")
-    raise typer.Exit(ExitCode.FAILED if found.faults else ExitCode.DONE)
+        if verdict is not None:
+            console.write(f"audit of run {verdict.run_id}: {verdict.recommendation}")
+        console.write(f"{found.files} files, {found.signature}: {'broken' if faults else 'all as recorded'}")
+    raise typer.Exit(ExitCode.FAILED if faults else ExitCode.DONE)
+
+
+def _show_faults(console: Console, faults: Sequence[str]) -> None:
+    for fault in faults[:SHOWN_FAULTS]:
+        console.write(f"broken: {fault}")
+    if len(faults) > SHOWN_FAULTS:
+        console.write(f"broken: {len(faults) - SHOWN_FAULTS} more; --json has all")

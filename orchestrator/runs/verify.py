@@ -3,14 +3,17 @@
 from contextlib import closing
 from pathlib import Path
 
+from orchestrator.audit.agreement import contradictions
+from orchestrator.audit.recommendation import recommend
 from orchestrator.audit.signed_manifest import check
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.runs.worker_process import ask
+from schemas.contract.judgement import Statistics
 from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST, ReleaseLayout, RunLayout, audit_folder
-from schemas.files.run_files import open_run
+from schemas.files.run_files import open_run, read_model
 
 
 def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: str | None = None) -> Verification:
@@ -24,18 +27,35 @@ def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: st
     release_dir = release_dir or manifest.config.release_dir
     folder = audit_folder(release_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-        briefed = ledger.get("recommendation") is not None
-    if not briefed and not (folder / MANIFEST).is_file():
+        recorded = ledger.get("recommendation")
+    if recorded is None and not (folder / MANIFEST).is_file():
         note = f"{folder} does not exist: the run has not been briefed"
         return found.model_copy(update={"notes": (*found.notes, note), "bundle": "none yet"})
     bundle = check(folder, {"run_id": run_id}, public_key)
+    stated = contradictions(folder) if (folder / MANIFEST).is_file() else ()
     releases = ReleaseLayout(Path(release_dir)).releases.glob(f"{run_id}.*")
     of_releases = [fault for each in sorted(releases) for fault in check(each, {"release_id": each.name}).faults]
     return found.model_copy(
         update={
-            "broken": (*found.broken, *bundle.faults, *unlike_audit(layout, folder), *of_releases),
+            "broken": (
+                *found.broken,
+                *unlike_ledger(layout, recorded),
+                *dict.fromkeys((*bundle.faults, *stated)),
+                *unlike_audit(layout, folder),
+                *of_releases,
+            ),
             "bundle": f"{bundle.files} files, {bundle.signature}",
         }
+    )
+
+
+def unlike_ledger(layout: RunLayout, recorded: str | None) -> list[str]:
+    """A sentence if the ledger has another recommendation than the tests give."""
+    if recorded is None or not layout.statistics.is_file():
+        return []
+    found = recommend(read_model(layout.statistics, Statistics))
+    return (
+        [] if found == recorded else [f"{layout.ledger} has the verdict {recorded}; {layout.statistics} gives {found}"]
     )
 
 

@@ -53,12 +53,16 @@ def write_rows(layout: RunLayout, role: Role, rows: Iterable[RunRow]) -> None:
 
 def read_rows(layout: RunLayout, role: Role) -> list[RunRow]:
     """Rows of a role; FileError if the file is missing or damaged."""
-    path = layout.rows(role)
-    content = _content(path, RESUME)
+    return read_run_rows(layout.rows(role))
+
+
+def read_run_rows(path: Path, *, remedy: str = RESUME) -> list[RunRow]:
+    """As `read_rows`, of a file anywhere, such as the copy in an audit bundle."""
+    content = _content(path, remedy)
     try:
         return _ROWS.validate_json(content)
     except ValidationError as error:
-        raise _damaged(str(path), content, error, RESUME) from None
+        raise _damaged(str(path), content, error, remedy) from None
 
 
 def write_model(path: Path, model: BaseModel) -> None:

@@ -125,3 +125,15 @@ def test_keys_that_cannot_sign_are_one_sentence(tmp_path: Path, key: Path) -> No
             read_private_key(tmp_path / name)
     with pytest.raises(RequestError, match="cannot be read"):
         read_private_key(tmp_path / "none.pem")
+
+
+def test_a_link_in_a_folder_is_named(tmp_path: Path) -> None:
+    """Its target may change after the check."""
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    (folder / "summary.md").write_text("hold\n")
+    seal(folder, {}, None)
+    (folder / "summary.md").rename(tmp_path / "elsewhere.md")
+    (folder / "summary.md").symlink_to("../elsewhere.md")
+    (fault,) = check(folder, {}).faults
+    assert fault == f"{folder / 'summary.md'} is a link, whose target may change; copy the file itself"

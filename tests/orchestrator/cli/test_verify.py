@@ -17,7 +17,7 @@ def bundle(tmp_path: Path) -> Path:
     folder = tmp_path / "audit_nightly"
     folder.mkdir()
     (folder / "summary.md").write_text("hold\n")
-    seal(folder, {"run_id": "nightly"}, str(write_key(tmp_path / "key.pem")))
+    seal(folder, {"release_id": "nightly"}, str(write_key(tmp_path / "key.pem")))
     return folder
 
 
@@ -36,14 +36,19 @@ def test_a_bundle_is_checked_without_its_run(bundle: Path) -> None:
 
 def test_an_unsigned_bundle_has_a_digest_to_compare(bundle: Path) -> None:
     """Files and manifest can be written again together: only the manifest's digest, sent another way, shows that."""
-    seal(bundle, {"run_id": "nightly"}, None)
+    seal(bundle, {"release_id": "nightly"}, None)
     shown = command("verify", "--bundle", bundle.name, cwd=bundle.parent).stdout
     assert sha256_of(bundle / "manifest.json") in shown and "compare its SHA-256 with the sender's" in shown
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--bundle", "nowhere"), "is not a folder"), (("nightly", "--bundle", "audit_nightly"), "give either the run")],
+    [
+        (("--bundle", "nowhere"), "is not a folder"),
+        (("--bundle", "key.pub"), "unpack it"),
+        (("nightly", "--bundle", "audit_nightly"), "give either the run"),
+        (("audit_nightly",), "`orchestrator verify --bundle audit_nightly`"),
+    ],
 )
 def test_a_wrong_choice_is_one_line(bundle: Path, arguments: tuple[str, ...], words: str) -> None:
     """Exit code 2."""
