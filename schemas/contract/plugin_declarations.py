@@ -1,9 +1,10 @@
 """What a plug-in file declares: the decorators that mark a user's functions, without any library of arrays."""
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from schemas.config.interval import INTERVAL_MINUTES, Interval
 from schemas.config.plugged_kinds import PluggedKind
@@ -11,6 +12,8 @@ from schemas.config.target import CLASS, Target
 from schemas.contract.window import MAX_HORIZON_BARS
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,22 @@ def take_declarations() -> tuple[Declaration, ...]:
     return found
 
 
+def _with_arguments(example: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuse a decorator that is written without parentheses, as `@gk.feature`, by what to write instead."""
+
+    def wrap(decorator: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(decorator)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            if args:
+                raise TypeError(f"arguments are missing or have no names; write @gk.{decorator.__name__}({example})")
+            return decorator(*args, **kwargs)
+
+        return checked
+
+    return wrap
+
+
+@_with_arguments("warmup=60")
 def feature(
     *, warmup: int | Literal["all"], panel: bool = False, name: str | None = None, formula: str = "",
     side: str | Sequence[str] = (),
@@ -122,6 +141,7 @@ def feature(
     return mark
 
 
+@_with_arguments("horizon=10")
 def label(
     *, horizon: int, target: Target = CLASS, panel: bool = False, name: str | None = None, formula: str = "",
     side: str | Sequence[str] = (),
@@ -155,6 +175,7 @@ def label(
     return mark
 
 
+@_with_arguments("symbols=['TCS']")
 def source(
     *, symbols: Sequence[str] | Callable[..., Any], intervals: Sequence[Interval] = ("1day",), adjusted: bool = False,
     name: str | None = None,

@@ -150,6 +150,12 @@ def test_a_function_may_change_its_bars_and_print(write: Write, capsys: pytest.C
         ("raise SystemExit(1)", "ideas.py line 3: exit: 1"),
         ("bytearray(1 << 60)", r"ideas.py line 3: out of memory \(while it was imported\)"),
         ("A = 1", r"defines nothing; mark a function"),
+        (
+            "@gk.feature\ndef f(bars): ...",
+            "line 3: TypeError: arguments are missing or have no names; write @gk.feature",
+        ),
+        ("@gk.label\ndef f(bars): ...", "have no names; write @gk.label.horizon=10"),
+        ("@gk.feature(60)\ndef f(bars): ...", "have no names; write @gk.feature.warmup=60"),
         ("@gk.feature(warmup='60')\ndef f(bars): ...", "line 3: TypeError: warmup is a number of bars"),
         ("@gk.feature(warmup=-1)\ndef f(bars): ...", "line 3: ValueError: warmup is a number of bars, 0 or more"),
         ("@gk.feature(warmup=400)\ndef f(bars): ...", "needs 400 bars of warm-up, and windows leave 150"),
