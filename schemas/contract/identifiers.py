@@ -69,7 +69,9 @@ def check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        near = get_close_matches(name, available_timezones(), n=1)
+        known = sorted(available_timezones())
+        city = name.replace(" ", "_").casefold()
+        near = [zone for zone in known if zone.casefold().rpartition("/")[2] == city] or get_close_matches(name, known)
         meant = f"did you mean {near[0]}?" if near else "write it as in Asia/Kolkata or UTC"
         raise ValueError(f"{name!r} is not a time zone; {meant}") from None
     return name

@@ -81,6 +81,9 @@ def assess(
         replace(read, series=series), symbol=symbol, interval=settings.interval, calendar=calendar, actions=actions
     )
     findings += known.findings
+    if any(finding.check is Check.INTERVAL for finding in known.findings):
+        # Read as days, minutes may seem to go back.
+        findings = [finding for finding in findings if finding.check is not Check.UNSORTED]
     findings += _compared(settings, series, symbol, scratch)
     if worst(findings) is Verdict.REJECT:
         return _rejected(settings, symbol, findings)

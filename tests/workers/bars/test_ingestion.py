@@ -297,3 +297,11 @@ def test_what_a_preflight_has_read_is_not_read_again(tmp_path: Path) -> None:
         commit(bars, table_of(asked, ingested), "night")
     assert [coverage(each).bars for each in ingested.values()] == [BARS, BARS]
     assert not bars.staged("night").exists()
+
+
+def test_minutes_without_their_interval_are_a_wrong_interval_and_nothing_else(tmp_path: Path) -> None:
+    """As a daily bar 13:30 at New York is midnight in India, the next day: such minutes only seem to go back."""
+    times = [f"{day} {minute // 60:02}:{minute % 60:02}:00-05:00" for day in DAYS[:3] for minute in range(570, 960, 5)]
+    rejected = take(source(tmp_path / "bars", [f"{time},10,11,9,10,5" for time in times]), tmp_path / "data").rejected
+    assert rejected is not None
+    assert [finding.check for finding in rejected.findings] == [Check.INTERVAL]

@@ -89,7 +89,8 @@ def find_columns(names: list[str], form: FileFormat = PLAIN, options: FileOption
         if missing == ["volume"]:
             wrong += "; --columns volume=0 if there is none"
         kind = DataError if symbol_column(names) is None else OtherContentError
-        raise kind(f"column {', '.join(sorted(missing))} is missing; {needed}{wrong}")
+        lacking = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(sorted(missing))} are"
+        raise kind(f"{lacking} missing; {needed}{wrong}")
     symbol = header.symbol()
     if options.symbol_from == "column" and symbol is None:
         raise DataError("has no column of symbols; name it with --columns symbol=NAME")
