@@ -1,10 +1,10 @@
 """`orchestrator predict`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, Symbols, environments
@@ -13,7 +13,7 @@ from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode
 from schemas.contract.numbers import shown
 from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
-from schemas.contract.release import Prediction, Predictions, PredictRequest
+from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal
 from schemas.files.layout import ReleaseLayout
 
 ServedEnvironment = Annotated[
@@ -102,7 +102,7 @@ def predict(
     )
     found = ask("predict", request, Predictions, split_paths(plugins))
     if warning:
-        typer.echo(f"orchestrator: {warning}", err=True)
+        Console(stderr=True).write(f"orchestrator: {warning}")
     if as_json:
         typer.echo(found.model_dump_json())
     else:
@@ -128,12 +128,23 @@ def _show(console: Console, found: Predictions) -> None:
         console.write(
             f"not learned from, so scored from the panel's {baseline} instead of its own: {', '.join(unseen)}"
         )
-    for refusal in found.refused:
-        console.print(Text(f"refused: {refusal.symbol}: {refusal.reason}"), soft_wrap=not console.is_terminal)
+    if found.flat:
+        baseline = "historical mean" if of_values else "base rate"
+        console.write(f"the student adds nothing to the {baseline}: {', '.join(found.flat)}")
+    for reason, symbols in _by_reason(found.refused).items():
+        console.write(f"refused: {', '.join(symbols)}: {reason}")
     console.write(
         f"{len(found.predictions)} scored, {len(found.refused)} refused by release {found.release_id},"
         f" in {found.seconds:.2f} s"
     )
+
+
+def _by_reason(refused: Iterable[Refusal]) -> dict[str, list[str]]:
+    """The symbols that were refused for each reason."""
+    found: dict[str, list[str]] = {}
+    for refusal in refused:
+        found.setdefault(refusal.reason, []).append(refusal.symbol)
+    return found
 
 
 def _traded(prediction: Prediction) -> tuple[str, str]:

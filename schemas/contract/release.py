@@ -250,7 +250,8 @@ class Refusal(Frozen):
 class Predictions(Answer):
     """Predictions and refusals; `seconds` is the time from request to answer without starting the process.
 
-    `ranked` explains the weights of a long-short book; it is empty for a long one.
+    `ranked` explains the weights of a long-short book; it is empty for a long one. `flat`: symbols whose student
+    predicts the base rate (or the mean) alone, which are often several with one and the same number.
     """
 
     release_id: str = ""
@@ -258,4 +259,5 @@ class Predictions(Answer):
     predictions: tuple[Prediction, ...] = ()
     refused: tuple[Refusal, ...] = ()
     ranked: str = ""
+    flat: tuple[Symbol, ...] = ()
     seconds: float = 0.0

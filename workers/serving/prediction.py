@@ -74,9 +74,10 @@ def predict(request: PredictRequest) -> Predictions:
         side, universe = newest_side(request, release), newest_universe(request, release)
         with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
             ready, refused, panel = _ready(request, folder, release, Path(scratch), side, universe)
-        scored, ranked = _scored(release, ready, panel, side)
+        scored, flat, ranked = _scored(release, ready, panel, side)
         if request.symbols:
             scored = [each for each in scored if each.symbol in request.symbols]
+            flat = [symbol for symbol in flat if symbol in request.symbols]
             refused = [each for each in refused if each.symbol in request.symbols]
         if request.out is not None:
             _write(Path(request.out), scored, release.target)
@@ -88,6 +89,7 @@ def predict(request: PredictRequest) -> Predictions:
         predictions=tuple(scored),
         refused=tuple(refused),
         ranked=ranked,
+        flat=tuple(flat),
         seconds=time.perf_counter() - began,
     )
 
@@ -245,10 +247,10 @@ def _source_reader(source: str, data_dir: str, release: Release, scratch: Path) 
 
 def _scored(
     release: Release, ready: list[Ready], panel: dict[str, Series], side: SideData
-) -> tuple[list[Prediction], str]:
-    """The predictions, and the sentence that explains their weights where they are ranks."""
+) -> tuple[list[Prediction], list[str], str]:
+    """The predictions, the symbols whose student adds nothing, and a sentence on weights where they are ranks."""
     if not ready:
-        return [], ""
+        return [], [], ""
     intraday = is_intraday(release.interval)
     if release.panel:
         x = panel_inputs(
@@ -271,7 +273,7 @@ def _scored(
         weights, ranked = long_short_weights(scored, release.horizon_bars)
     else:
         weights, ranked = long_weights(scored, release.horizon_bars, len(release.students)), ""
-    return [
+    made = [
         Prediction(
             symbol=each.symbol,
             bar=instant(each.series.timestamp[-1]),
@@ -286,7 +288,8 @@ def _scored(
             release_id=release.release_id,
         )
         for row, each in enumerate(ready)
-    ], ranked
+    ]
+    return made, [symbols[row] for row in np.flatnonzero(scored.prediction == scored.prior)], ranked
 
 
 def _write(path: Path, scored: list[Prediction], target: Target) -> None:
