@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gurukul.stored_run import StoredRun
-from schemas.contract.errors import GurukulError
+from schemas.contract.errors import GurukulError, RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,9 +183,15 @@ def predict(
 
 
 def _config(settings: dict[str, Any]) -> RunConfig:
-    from orchestrator.runs.settings import resolve
+    from orchestrator.runs.settings import FILLED_IN, resolve
     from schemas.config.run import RunConfig
 
+    known = RunConfig.model_fields.keys() - FILLED_IN
+    for name in settings:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists them by their TOML keys"
+            raise RequestError(f"{name} is not a setting; {hint}")
     return resolve(RunConfig, settings, None, environment={})
 
 
@@ -218,5 +225,7 @@ def _finished(layout: RunLayout, code: int) -> StoredRun:
 
 
 def _first_error(error: ValidationError) -> str:
+    from schemas.contract.wrong_value import fault
+
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc']))} {first['input']!r} {fault(first)}"

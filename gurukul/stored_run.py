@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from orchestrator.ledger.run_status import RunCondition
 
 RoleName = Literal["teacher", "student"]
+
+
+def _role(name: str) -> Role:
+    if name not in WINDOW_ROLES:
+        raise RequestError(f"role {name!r} must be {' or '.join(WINDOW_ROLES)}")
+    return Role(name)
 
 
 class StoredRun:
@@ -122,7 +129,7 @@ class StoredRun:
 
         from gurukul.frames import with_days
 
-        path = self._layout.rows(role)
+        path = self._layout.rows(_role(role))
         if not path.is_file():
             step = self.condition.next_command(self.run_id, self._layout.data_dir)
             raise RequestError(f"{path} does not exist: run {self.run_id} has not trained every {role}; `{step}`")
@@ -208,6 +215,11 @@ class StoredRun:
         """
         from workers.plugins.loading import using_plugins
 
+        folder = self._layout.artifact(window, _role(role)).parent
+        if not folder.is_dir():
+            names = [each.name for each in folder.parent.glob("*")]
+            near = f" (near: {', '.join(found)})" if (found := get_close_matches(window, names)) else ""
+            raise RequestError(f"run {self.run_id} trained no window {window}{near}; `windows()` lists them")
         with using_plugins(self.manifest.config.plugins):
             return StoredModel.read(self._layout.artifact(window, role), Role(role))
 
@@ -245,11 +257,10 @@ class StoredRun:
 
     def _judgement(self) -> Judgement:
         from orchestrator.audit.judgement import judgement
+        from orchestrator.runs.compare import not_judged
 
         if (found := judgement(self._layout)) is None:
-            condition = self.condition
-            step = condition.next_command(self.run_id, self._layout.data_dir)
-            raise RequestError(f"run {self.run_id} was never judged, it is {condition}; `{step}`")
+            raise not_judged(self.run_id, self.condition, self._layout.data_dir)
         return found
 
     @contextmanager

@@ -88,7 +88,7 @@ class HeartbeatEvents:
             slots = presence.device.slots
             messages.append(f"is online, {slots} slot{'' if slots == 1 else 's'}")
         elif before != presence.pid:
-            self._emit(name, known, "lost", f"its worker, process {before}, is lost; process {presence.pid} takes over")
+            self._emit(name, known, "lost", f"lost its worker, process {before}; process {presence.pid} takes over")
         if presence.draining and not known.leaving:
             messages.append("is draining: it finishes what it runs")
         unmet = needs.unmet(presence)

@@ -222,13 +222,18 @@ class _Training:
 
     def _first_reasons(self, role: Role) -> str:
         """The first failure in the order of the plan, or why windows were skipped if none failed."""
-        ledger = self.context.ledger
-        failed = {each.name: each.message for each in ledger.records(role, ended=True) if each.status is Status.FAILED}
+        failed = self._failed(role)
         if failed:
             first = next(label for each in self.plan[role] if (label := each.window.label) in failed)
-            return f"; first {first}: {failed[first]}"
-        skips = Counter(ledger.skips(role).values())
+            untaught = role is Role.STUDENT and first in self._failed(Role.TEACHER)
+            return f"; first {first}: {'its teacher failed' if untaught else failed[first]}"
+        skips = Counter(self.context.ledger.skips(role).values())
         return "; skipped: " + ", ".join(f"{count} {reason}" for reason, count in skips.items())
+
+    def _failed(self, role: Role) -> dict[str, str]:
+        """The message of each window that failed, by name."""
+        records = self.context.ledger.records(role, ended=True)
+        return {each.name: each.message for each in records if each.status is Status.FAILED}
 
 
 def failure_sentence(role: Role, success: int, failed: int, max_failure_rate: float) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -9,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from orchestrator.audit.recommendation import recommend
 from orchestrator.audit.wording import models_of
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_status import RunCondition
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
@@ -51,6 +53,7 @@ def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
 def settings_of(config: RunConfig) -> dict[str, object]:
     """The settings of a run that can change a result, as JSON values; every run has the same names.
 
+    Features and the students' scope are those that the run has, also where it was given none.
     Of plug-ins, side data and the universe also the digest of what they held.
     """
     stored = config.model_dump(mode="json", exclude=NOT_COMPARED)
@@ -60,6 +63,8 @@ def settings_of(config: RunConfig) -> dict[str, object]:
     plugged = config.plugged
     sides = [] if plugged is None else [each for each in (plugged.side, plugged.label_side) if each is not None]
     return found | {
+        "features": list(config.feature_set.names),
+        "student_scope": config.student_scope or config.scope,
         "plugin_sha256": {name: digest[:SHOWN_DIGITS] for name, digest in config.plugin_digests.items()},
         "side_sha256": {file.name: file.sha256[:SHOWN_DIGITS] for side in sides for file in side.files},
         "universe_sha256": config.members and config.members[:SHOWN_DIGITS],
@@ -98,13 +103,17 @@ def plain(value: object) -> str:
     return "none" if value is None else str(value)
 
 
+def not_judged(run_id: str, condition: RunCondition, data_dir: str | Path) -> RequestError:
+    """The error of what needs a verdict, for a run without one: what it does or how it ended, and what to do next."""
+    return RequestError(f"run {run_id} has no verdict; {condition}; next: `{condition.next_command(run_id, data_dir)}`")
+
+
 def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statistics]:
     manifest, layout = open_run(data_dir, run_id)
     if not layout.statistics.is_file():
         with closing(Ledger(layout.ledger, read_only=True)) as ledger:
             condition = ledger.condition()
-        step = condition.next_command(run_id, data_dir)
-        raise RequestError(f"run {run_id} was never judged, it is {condition}; `{step}`")
+        raise not_judged(run_id, condition, data_dir)
     return manifest, read_model(layout.validation, Validation), read_model(layout.statistics, Statistics)
 
 

@@ -217,7 +217,7 @@ def test_two_runs_stand_side_by_side(client: TestClient, place: Path) -> None:
     page = page_of(client, "/compare?run=generated&run=twin")
     assert ["log loss, student", loss, loss] in rows_of(page, "Numbers")
     assert "None; folders" in text_of(page)
-    for query, words in (("run=generated&run=stopped", "never judged"), ("run=a&run=b&run=c", "3 runs were chosen")):
+    for query, words in (("run=generated&run=stopped", "has no verdict"), ("run=a&run=b&run=c", "3 runs were chosen")):
         assert words in text_of(page_of(client, f"/compare?{query}"))
 
 

@@ -135,4 +135,4 @@ def test_two_runs_are_not_compared_by_resuming_what_must_fail_again(tmp_path: Pa
     step = f"`orchestrator status r --data-dir {tmp_path}`"
     with pytest.raises(RequestError) as caught:
         compare(str(tmp_path), "r", "r")
-    assert str(caught.value) == f"run r was never judged, it is failed: no window can be trained; {step}"
+    assert str(caught.value) == f"run r has no verdict; failed: no window can be trained; next: {step}"
