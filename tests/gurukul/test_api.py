@@ -121,6 +121,29 @@ def test_the_tear_sheet_of_the_docs_is_fed_with_the_book(
     assert fed.get("output", "tear-sheet.html") == "tear-sheet.html" and (fed or Path("tear-sheet.html").is_file())
 
 
+def test_the_numbers_of_the_report_can_be_recomputed_as_the_docs_say(
+    stored: gurukul.StoredRun, two_device_run: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block of `howto.md` gives what `validation.json` has; returns are of a strategy that trades."""
+    page = (ROOT / "docs" / "howto.md").read_text(encoding="utf-8")
+    text = page.partition("## Recompute a number")[2].replace("nightly", two_device_run.folder.name)
+    text = text.replace('returns()["student"]', 'returns()["always long"]')
+    (block,) = re.findall(r"^```python\n(.*?)^```$", text.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    found: dict[str, float] = {}
+    monkeypatch.chdir(two_device_run.cwd)
+    exec(compile(block, "howto.md", "exec"), found)
+    validation = json.loads((stored.folder / "validation.json").read_bytes())
+    trading = validation["trading"]["always long"]
+    for name, wanted in (
+        ("skill", validation["scores"]["student"]["skill"]),
+        ("in_all", trading["growth_percent"] / 100),
+        ("worst_fall", trading["max_drawdown_percent"] / 100),
+        ("sharpe", trading["sharpe"]),
+    ):
+        assert found[name] == pytest.approx(wanted, rel=1e-9, abs=1e-12), name
+    assert found["years"] == validation["days"] / stored.manifest.periods_per_year
+
+
 def trained_window(stored: gurukul.StoredRun) -> str:
     """Label of the first window with a student."""
     rows = stored.rows()
@@ -286,11 +309,20 @@ def test_what_cannot_be_done_raises_the_sentence_of_the_command_line(tmp_path: P
         gurukul.open_run("nowhere", data_dir=tmp_path)
     with pytest.raises(gurukul.GurukulError, match="does not exist"):
         gurukul.plan(source=f"csv:{tmp_path / 'none'}", start_date="2020-01-01", end_date="2021-01-01")
-    with pytest.raises(gurukul.GurukulError, match="sourc"):
+    with pytest.raises(gurukul.GurukulError, match="sourc is not a setting; did you mean source"):
         gurukul.plan(sourc="sample")
     with pytest.raises(gurukul.GurukulError, match="name a plug-in file to check"):
         gurukul.check(source="sample")
     with pytest.raises(gurukul.GurukulError, match="there is no run a"):
         gurukul.compare("a", "b", data_dir=tmp_path)
-    with pytest.raises(gurukul.GurukulError, match="environment"):
-        gurukul.predict("nowhere", release_dir=tmp_path)
+    with pytest.raises(gurukul.GurukulError, match="environment 'prod' must be staging or production"):
+        gurukul.predict("prod", release_dir=tmp_path)
+
+
+def test_a_role_or_a_window_that_a_run_does_not_have_is_named(stored: gurukul.StoredRun) -> None:
+    """With the names that are meant."""
+    label = trained_window(stored)
+    with pytest.raises(gurukul.GurukulError, match="role 'pupil' must be teacher or student"):
+        stored.rows(cast(gurukul.RoleName, "pupil"))
+    with pytest.raises(gurukul.GurukulError, match=re.escape(f"trained no window {label[:-1]} (near: ")):
+        stored.model(label[:-1])
