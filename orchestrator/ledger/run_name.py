@@ -5,11 +5,11 @@ import time
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime
 from redis import Redis
 
 from schemas.contract.base import Frozen
 from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.instant import Instant
 from schemas.contract.machine import this_machine
 from schemas.contract.received import UnreadableError, received
 from schemas.contract.run import RunStatus
@@ -35,7 +35,7 @@ class Holder(Frozen):
     host: str
     machine: str
     folder: str
-    created: AwareDatetime
+    created: Instant
     renewed: int = 0
 
     def __str__(self) -> str:

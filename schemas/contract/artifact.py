@@ -5,7 +5,7 @@ import json
 from datetime import date
 from typing import Literal, NamedTuple
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.config.interval import periods_per_year
 from schemas.config.run import RunConfig
@@ -15,6 +15,7 @@ from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.device import Device
 from schemas.contract.identifiers import FolderName
+from schemas.contract.instant import Instant
 from schemas.contract.plan import Plan
 from schemas.contract.side import SideCoverage
 from schemas.contract.task import FailureClass, Metric, Role, Status
@@ -29,7 +30,7 @@ class RunManifest(Frozen):
     """
 
     run_id: str
-    created: AwareDatetime
+    created: Instant
     config: RunConfig
     devices: tuple[Device, ...]
     bars: CoverageTable | None
@@ -266,4 +267,4 @@ class RunRow(Frozen):
     device: str | None = None
     attempts: int = 0
     duration_seconds: float | None = None
-    finished: AwareDatetime | None = None
+    finished: Instant | None = None

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.contract.base import Frozen
+from schemas.contract.instant import Instant
 from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
 
@@ -70,7 +71,7 @@ class EventStatus(StrEnum):
 class TrainingEvent(Frozen):
     """One event of a run: one message on its channel, one entry of its stream, one line of its log."""
 
-    timestamp: AwareDatetime = Field(
+    timestamp: Instant = Field(
         default_factory=lambda: datetime.now(UTC), description="When it happened: date, time and offset."
     )
     run_id: str = Field(description="Id of the run.")

@@ -2,11 +2,12 @@
 
 from typing import Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
 from schemas.contract.folders import Folders
+from schemas.contract.instant import Instant
 
 PRESENCE_INTERVAL_S = 1.5
 PRESENCE_EXPIRY_S = 5.0
@@ -73,7 +74,7 @@ class Presence(Frozen):
     clock_ahead_s: float | None = None
     free_gib: float | None = None
     machine: str = ""
-    since: AwareDatetime
+    since: Instant
     versions: dict[str, str] = Field(default_factory=dict)
     held: tuple[str, ...] = ()
     running: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from schemas.config.costs import CostRates, Costs
 from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, FeatureChoice
@@ -14,6 +14,7 @@ from schemas.config.side import SideName
 from schemas.config.target import CLASS, Target
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import FolderName, RunId, Sha256, Symbol, Timezone
+from schemas.contract.instant import Instant
 from schemas.contract.judgement import Recommendation
 from schemas.contract.requests import Answer
 
@@ -50,7 +51,7 @@ class Entry(Frozen):
     """
 
     seq: int
-    time: AwareDatetime
+    time: Instant
     action: Action
     who: str
     account: str
@@ -135,7 +136,7 @@ class Release(Frozen):
 class GoldenRow(Frozen):
     """One scored bar of the run: its features (None where undefined) and its predicted probability."""
 
-    time: AwareDatetime
+    time: Instant
     inputs: tuple[float | None, ...]
     expected: float
 
@@ -214,7 +215,7 @@ class Prediction(Frozen):
     """
 
     symbol: Symbol
-    bar: AwareDatetime
+    bar: Instant
     session: date
     probability: float | None = Field(None, exclude_if=lambda number: number is None)
     value: float | None = Field(None, exclude_if=lambda number: number is None)

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.config.bars import BarsSettings, OwnSource
 from schemas.config.features import FeatureName, Plugin
@@ -20,6 +20,7 @@ from schemas.contract.base import Frozen
 from schemas.contract.device import Device
 from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.identifiers import RunId, Symbol
+from schemas.contract.instant import Instant
 from schemas.contract.judgement import GateReport
 from schemas.contract.side import SideCoverage
 from schemas.contract.task import Ingested, Role
@@ -305,8 +306,8 @@ class LabelledRow(Frozen):
     """
 
     symbol: str
-    decided: AwareDatetime
-    label_end: AwareDatetime
+    decided: Instant
+    label_end: Instant
     day: date
     last_day: date
     part: str

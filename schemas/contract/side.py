@@ -1,10 +1,9 @@
 """What a file of side data holds, and the findings about it."""
 
-from pydantic import AwareDatetime
-
 from schemas.config.side import SideFile, SideName
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import Sha256
+from schemas.contract.instant import Instant
 from schemas.contract.quality import Finding, Verdict, worst
 
 
@@ -22,9 +21,9 @@ class SideCoverage(Frozen):
     symbols: tuple[str, ...]
     rows: int
     revisions: int
-    first: AwareDatetime
-    last: AwareDatetime
-    last_known: AwareDatetime
+    first: Instant
+    last: Instant
+    last_known: Instant
     lag_s: int | None
     max_age_s: int | None
     findings: tuple[Finding, ...] = ()

@@ -7,9 +7,10 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.contract.base import Frozen
+from schemas.contract.instant import Instant
 from schemas.contract.judgement import Recommendation
 
 
@@ -25,7 +26,7 @@ class Trial(Frozen):
     """
 
     kind: Literal["trained", "scored", "judged"]
-    time: AwareDatetime
+    time: Instant
     run_id: str
     data_dir: str
     settings: str

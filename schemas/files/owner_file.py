@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from schemas.contract.base import Frozen
+from schemas.contract.instant import Instant
 from schemas.contract.machine import this_machine
 from schemas.contract.process import still_runs
 from schemas.files.modes import FILE_MODE
@@ -33,7 +34,7 @@ class FileOwner(Frozen):
     pid: int = Field(gt=0, lt=2**31)
     host: str
     machine: str
-    since: AwareDatetime
+    since: Instant
     token: str
 
     def __str__(self) -> str:

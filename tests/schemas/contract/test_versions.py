@@ -81,6 +81,7 @@ EXCLUDED = {
     "schemas.contract.broker_address": "where the broker is",
     "schemas.contract.extras": "names modules that are not installed",
     "schemas.contract.identifiers": "accepts or refuses symbols and run ids",
+    "schemas.contract.instant": "accepts or refuses times",
     "schemas.contract.store_address": "where the store is",
     "schemas.contract.task": "messages between the planes; an artifact's inputs are in its key",
     "schemas.contract.versions": "computes the versions",
