@@ -26,8 +26,8 @@ def classes(base: type[GurukulError] = GurukulError) -> list[type[GurukulError]]
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("GurukulError", 2), ("RequestError", 2), ("HeldError", 2), ("RunNotFoundError", 2), ("DataError", 2), ("FileError", 2),
-        ("StoreError", 3), ("PhaseError", 3), ("FinalError", 3),
+        ("GurukulError", 2), ("RequestError", 2), ("HeldError", 2), ("RunNotFoundError", 2),
+        ("DataError", 2), ("FileError", 2), ("StoreError", 3), ("PhaseError", 3), ("FinalError", 3),
         ("Stopped", 130), ("Interrupted", 130), ("Cancelled", 130),
     ],
 )  # fmt: skip
