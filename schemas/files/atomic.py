@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,13 @@ def remove_temporary(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove_artifact(folder: Path) -> None:
+    """Remove an artifact, its metadata first: what a process that is killed meanwhile leaves is no artifact."""
+    with suppress(OSError):
+        (folder / METADATA).unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def artifact_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `target`; on success it is renamed to `target`, else it is removed.
@@ -70,9 +77,11 @@ def artifact_folder(target: Path) -> Iterator[Path]:
         try:
             temporary.rename(target)
         except OSError:
-            if not (target / METADATA).is_file():
-                raise
-            shutil.rmtree(temporary)
+            if (target / METADATA).is_file():
+                shutil.rmtree(temporary)
+            else:  # what is left of an artifact whose removal was cut short
+                shutil.rmtree(target, ignore_errors=True)
+                temporary.rename(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -16,6 +16,8 @@ ONE_SERVER = "standalone"
 OLDEST = (6, 2)
 # The lease of a run allows for less between hosts, and times of hosts stand side by side in events and rows.
 MOST_SKEW_S = 5.0
+# A run may add a few MB, and a fleet a few more.
+NEARLY_FULL = 0.9
 
 
 def server_checks(redis: Redis, address: BrokerAddress) -> Iterator[Check]:
@@ -71,7 +73,12 @@ def memory_checks(memory: dict[str, Any]) -> Iterator[Check]:
         yield Check(name="memory", state=CheckState.NOTE, text=text)
     else:
         most = int(memory.get("maxmemory") or 0)
-        limit = f", {int(memory.get('used_memory', 0)) / most:.0%} of its memory used" if most else ", without a limit"
+        share = int(memory.get("used_memory", 0)) / most if most else 0.0
+        if share >= NEARLY_FULL:
+            text = f"uses {share:.0%} of its memory, and takes no work when that is full; raise its maxmemory"
+            yield Check(name="memory", state=CheckState.NOTE, text=text)
+            return
+        limit = f", {share:.0%} of its memory used" if most else ", without a limit"
         yield Check(name="memory", state=CheckState.OK, text=f"removes no key (maxmemory-policy {policy}){limit}")
 
 

@@ -6,7 +6,6 @@ ingestion.
 """
 
 import re
-import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from schemas.contract.errors import FileError
-from schemas.files.atomic import artifact_folder, sha256_of, write_atomic
+from schemas.files.atomic import artifact_folder, remove_artifact, sha256_of, write_atomic
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.store.object_store import ObjectStore, open_store
 from schemas.store.packing import pack, unpack
@@ -107,7 +106,7 @@ class Mirror:
 
     def drop_artifact(self, folder: Path) -> None:
         """Remove an artifact here and in the store."""
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_artifact(folder)
         self.store.delete(self._packed(folder))
 
     def push_bars(self, bars: BarsLayout, path: Path, digest: str) -> None:
@@ -131,7 +130,7 @@ class Mirror:
         files = unpack(content, source)
         if digest is not None and sha256(files[METADATA]).hexdigest() != digest:
             raise FileError(f"{source} is not what its attempt reported; resume the run")
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_artifact(folder)
         with artifact_folder(folder) as temporary:
             for name, file in files.items():
                 (temporary / name).write_bytes(file)

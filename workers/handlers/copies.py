@@ -13,8 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from schemas.contract.folders import Folders
+from schemas.files.atomic import remove_artifact
 from schemas.files.free_space import GIB
-from schemas.files.layout import COPIES, STAGED_PREFIX, RunLayout
+from schemas.files.layout import COPIES, METADATA, STAGED_PREFIX, RunLayout
 from schemas.files.locks import lock
 from schemas.redis.attempt_id import AttemptId
 
@@ -70,6 +71,8 @@ def _make_room(data_dir: str, limit_gib: float, run_id: str) -> None:
         if left <= limit_gib * GIB or time.time() - folder.stat().st_mtime < IN_USE_S:
             break
         logger.info("%s was not used for long and is removed: copies take %.1f GiB", folder, left / GIB)
+        for metadata in folder.glob(f"windows/*/*/{METADATA}"):
+            remove_artifact(metadata.parent)
         shutil.rmtree(folder, ignore_errors=True)
         left -= sizes[folder]
 

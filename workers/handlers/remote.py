@@ -5,7 +5,6 @@ the worker, beside the next window (`workers/celery/transfers.py`).
 """
 
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import DataError, FileError
 from schemas.contract.folders import Folders
 from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
+from schemas.files.atomic import remove_artifact
 from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.locks import lock
 from schemas.files.run_files import model_of, read_manifest, read_rows
@@ -63,7 +63,7 @@ def carry_out(task: Task, folders: Folders, handle: Callable[[Any, Path], Result
         if not isinstance(task, WindowTask):
             raise
         logger.warning("the inputs of %s are fetched anew: %s", task.window.label, error)
-        shutil.rmtree(layout.artifact(teacher_label(task), Role.TEACHER), ignore_errors=True)
+        remove_artifact(layout.artifact(teacher_label(task), Role.TEACHER))
         _fetch(task, mirror, layout)
         result = handle(task, data_dir)
     _publish(task, mirror, layout, result)

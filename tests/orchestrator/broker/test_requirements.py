@@ -12,9 +12,11 @@ from redis.exceptions import ConnectionError
 
 from orchestrator.broker.embedded import check, find_binary
 from orchestrator.broker.requirements import check_for_run, run_checks
+from schemas.contract.check import CheckState
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
 from schemas.redis.client import address_of, connect
+from schemas.redis.server_checks import memory_checks
 from tests.conftest import with_role
 from tests.ports import free_port
 from tests.waiting import wait_for
@@ -154,6 +156,20 @@ def test_what_may_go_wrong_is_a_note(tmp_path: Path) -> None:
     with own_server(tmp_path, "--maxmemory", "1gb", "--maxmemory-policy", "volatile-lru") as url:
         (risk,) = check_for_run(url, DEVICES)
     assert "maxmemory-policy volatile-lru" in risk and "set it to noeviction" in risk
+
+
+@pytest.mark.parametrize(
+    ("used", "state", "words"),
+    [
+        (89, CheckState.OK, "89% of its memory used"),
+        (90, CheckState.NOTE, "uses 90% of its memory"),
+        (102, CheckState.NOTE, "102%"),
+    ],
+)
+def test_a_memory_that_is_nearly_full_is_a_note(used: int, state: CheckState, words: str) -> None:
+    """The server takes no work once it is."""
+    (check,) = memory_checks({"maxmemory": 100, "used_memory": used, "maxmemory_policy": "noeviction"})
+    assert check.state is state and words in check.text
 
 
 def test_a_node_of_a_cluster_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Artifacts that go through the store: whole, the first stays, and nothing that no artifact has comes out."""
 
 import io
+import json
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,8 @@ def artifact(mirror: Mirror, **files: str) -> Path:
     folder.mkdir(parents=True)
     for name, content in files.items():
         (folder / name).write_text(content)
-    (folder / METADATA).write_text(f"metadata of {sorted(files)} {sorted(files.values())}")
+    digests = {name: sha256(content.encode()).hexdigest() for name, content in files.items()}
+    (folder / METADATA).write_text(json.dumps({"sha256": digests}))
     return folder
 
 
@@ -61,6 +64,27 @@ def test_of_two_attempts_the_first_stays_on_every_host(tmp_path: Path) -> None:
     folder = artifact(two, model="second", extra="file")
     assert not two.push_artifact(folder, KEY)
     assert (folder / "model").read_text() == "first" and not (folder / "extra").exists()
+
+
+def test_a_part_of_an_artifact_is_neither_stored_nor_taken(tmp_path: Path) -> None:
+    """What is stored first stays: a teacher without its model would be read as one by every host, and by resume."""
+    one, two = host(tmp_path, "one"), host(tmp_path, "two")
+    folder = artifact(one, model="trees", labels="rows")
+    (folder / "model").unlink()
+    with pytest.raises(OSError, match="has model not as its metadata"):
+        one.push_artifact(folder, KEY)
+    there = two.data_dir / folder.relative_to(one.data_dir)
+    with pytest.raises(FileError, match="has no models/run"):
+        two.pull_artifact(there)
+    (folder / "model").write_text("other trees")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        for path in sorted(folder.iterdir()):
+            file.add(path, path.name)
+    one.store.put(f"{one.key(folder)}.tar", buffer.getvalue())
+    with pytest.raises(FileError, match="has model not as its metadata"):
+        two.pull_artifact(there)
+    assert not there.exists()
 
 
 def test_what_was_not_reported_is_not_taken(tmp_path: Path) -> None:

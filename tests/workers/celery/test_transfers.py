@@ -70,12 +70,12 @@ def test_what_a_window_reads_is_fetched_before_it_begins(hosts: tuple[Host, Host
     one.mirror.push_bars(BarsLayout.under(one.mirror.data_dir, task.settings.interval), own, task.bars["A"])
     folder = one.artifact(task, Role.TEACHER)
     folder.mkdir(parents=True)
-    (folder / METADATA).write_text("{}")
+    (folder / METADATA).write_text('{"sha256": {}}')
     one.mirror.push_artifact(folder, "f" * 64)
     fetch = two.transfers.fetch(task)
     assert fetch is not None and fetch.result() is None and two.woken.wait(5.0)
     assert bars.bars_of("A", task.bars["A"]).read_bytes() == BARS
-    assert (two.artifact(task, Role.TEACHER) / METADATA).read_text() == "{}"
+    assert (two.artifact(task, Role.TEACHER) / METADATA).read_text() == (folder / METADATA).read_text()
     assert two.transfers.usual_s > 0.0
 
 
@@ -147,7 +147,7 @@ def test_an_artifact_that_is_not_stored_has_failed(hosts: tuple[Host, Host], tmp
     task = window_task("A", 0, Role.TEACHER)
     folder = one.artifact(task, Role.TEACHER)
     folder.mkdir(parents=True)
-    (folder / METADATA).write_text("{}")
+    (folder / METADATA).write_text('{"sha256": {}}')
     (tmp_path / "store" / "models").write_text("a file where a folder should be")
     failed = one.transfers.publish(task, success(task, "f" * 64)).result()
     assert (failed.status, failed.failure, failed.key) == (Status.FAILED, FailureClass.TRANSIENT, None)
