@@ -32,9 +32,9 @@ LIBRARIES = ("altair", "arch", "pandas", "statsmodels", "vl-convert-python")
 # Settings of where and how a run works, which change no number.
 WHERE = frozenset({
     "run_id", "reuse", "skip_fetch", "data_dir", "release_dir", "trials_dir", "log_dir", "log_format", "json_summary",
-    "broker", "broker_file", "devices", "local_workers", "min_devices", "telemetry", "telemetry_dir",
-    "telemetry_buffer", "telemetry_delay", "signing_key", "secrets_file", "requests_per_minute", "window_limit",
-    "source", "store", "mlflow",
+    "broker", "broker_file", "broker_login", "devices", "local_workers", "min_devices", "max_devices", "priority",
+    "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay", "signing_key", "secrets_file",
+    "requests_per_minute", "window_limit", "every_symbol", "source", "store", "mlflow",
 })  # fmt: skip
 PLOTS, OF_TIME = "plots", ("phases", "devices")  # charts; those of what a run's work took
 

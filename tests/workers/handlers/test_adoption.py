@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.runs.compare import NOT_COMPARED
 from schemas.config.judgement import GateSettings
 from schemas.contract.errors import DataError
 from schemas.contract.judgement import GateReport, Statistics, Validation
@@ -19,7 +20,7 @@ from schemas.files.layout import RunLayout, audit_folder
 from schemas.files.run_files import read_manifest, read_model, read_rows, write_manifest, write_model, write_rows
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.handlers import adoption
-from workers.handlers.adoption import gate_key, scores_key
+from workers.handlers.adoption import WHERE, gate_key, scores_key
 from workers.handlers.audit import render_audit
 from workers.handlers.judge import judge_gate, judge_students
 from workers.handlers.task_result import Result
@@ -217,3 +218,11 @@ def test_a_gate_depends_on_trials_and_on_what_is_live(data: Path) -> None:
     keys.append(key())
     assert len(set(keys)) == 5
     assert scores_key(layout, manifest) == validation.key
+
+
+def test_what_no_comparison_of_runs_shows_decides_no_score() -> None:
+    """A setting of where a run works, such as a broker with a login, must keep no judgement from being used again.
+
+    Plug-ins and members are compared by digests of their own.
+    """
+    assert {"plugged", "members", "own_gates"} == NOT_COMPARED - WHERE
