@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from orchestrator.bars.kept_bars import keep_bars
 from orchestrator.ledger.export import planned_of
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
 from orchestrator.phases.phase_context import RunContext
@@ -17,7 +18,7 @@ from schemas.contract.plan import Plan
 from schemas.contract.task import Role
 from schemas.contract.universe import Universe
 from schemas.files.file_system import network_file_system
-from schemas.files.layout import RunLayout
+from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_files import write_manifest
 
 
@@ -41,6 +42,8 @@ def _walk(context: RunContext) -> None:
         where = f"{context.layout.folder} is on a network file system ({kind})"
         context.live_view.note(f"note: {where}: its ledger is kept without a write-ahead log, which needs one host")
     have_bars(context, RUN)
+    if (known := context.manifest.bars) is not None:
+        keep_bars(context.layout, BarsLayout.under(context.layout.data_dir, context.manifest.config.interval), known)
     if context.store is not None:
         context.store.offer_plan(context.manifest.bars)
     training.run(context)

@@ -118,7 +118,7 @@ def _places(mirror: Mirror, layout: RunLayout, config: RunConfig) -> dict[str, P
 
 
 def _files(mirror: Mirror, layout: RunLayout, config: RunConfig) -> dict[str, Path]:
-    skipped = (layout.folder / "windows", layout.folder / "judging")
+    skipped = (layout.folder / "windows", layout.folder / "judging", layout.folder / "copies", layout.bars)
     own = [path for path in layout.folder.rglob("*") if not any(path.is_relative_to(each) for each in skipped)]
     paths = {
         "": [path for path in own if path.name[0] != "." and not path.name.startswith(layout.ledger.name)],

@@ -156,6 +156,15 @@ class RunLayout:
         return self.folder / "trials.json"
 
     @property
+    def bars(self) -> Path:
+        """Folder of the bars that the run has read; a later ingestion replaces those of the data folder."""
+        return self.folder / "bars"
+
+    def kept_bars(self, sha256: str) -> Path:
+        """The bars with that SHA-256."""
+        return self.bars / f"{sha256}.parquet"
+
+    @property
     def statistics(self) -> Path:
         """Gates and their criteria."""
         return self.folder / "statistics.json"

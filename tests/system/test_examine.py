@@ -7,6 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.contract.extras import missing_modules
@@ -14,6 +16,7 @@ from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, orchestrator, tree
+from workers.bars.store import encode
 
 
 @pytest.fixture
@@ -83,9 +86,20 @@ def test_replay_names_the_changed_file(cwd: Path, label: str) -> None:
     assert [file["path"].rsplit("/", 1)[1] for file in files if file["stored"] != file["again"]] == ["model.json"]
 
 
+def test_replay_works_after_the_bars_were_corrected(cwd: Path, label: str) -> None:
+    """A later ingestion replaces the stored bars of every symbol; the run has kept those that it read."""
+    for path in (cwd / "data" / "bars" / "1day").glob("*.parquet"):
+        table = pq.ParquetFile(path).read()
+        place = table.column_names.index("close")
+        path.write_bytes(encode(table.set_column(place, "close", pc.multiply(table["close"], 1.01))))
+    result = command("replay", "generated", label, "--json", cwd=cwd)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_replay_without_the_bars_is_an_error(cwd: Path, label: str) -> None:
     """Missing bars are an error of one line, not a comparison with other bars."""
     shutil.rmtree(cwd / "data" / "bars")
+    shutil.rmtree(RunLayout.under(cwd / "data", "generated").bars)
     result = command("replay", "generated", label, cwd=cwd)
     assert result.returncode == 2
     assert "is gone: the bars that the window was trained on are needed" in result.stderr

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import read_model
+from schemas.store.mirror import Mirror, has_digest
 from workers.devices.discovery import find_devices
 from workers.devices.pinning import current_device, pinned_environment
 from workers.inspection.run_lookup import manifest_of, window_of
@@ -53,7 +55,13 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     now: dict[Role, TeacherMetadata | StudentMetadata] = {}
     files, differences = [], {}
     with tempfile.TemporaryDirectory(prefix="gurukul-replay-") as folder:
-        (Path(folder) / "bars").symlink_to(bars.folder.parent)
+        read = {
+            symbol: _bars_then(manifest, layout, bars, symbol) for each in then.values() for symbol in each.label_counts
+        }
+        linked = BarsLayout.under(folder, settings.interval)
+        linked.folder.mkdir(parents=True)
+        for symbol, path in read.items():
+            linked.bars(symbol).symlink_to(path.absolute())
         for role, train in ((Role.TEACHER, train_teacher), (Role.STUDENT, train_student)):
             label = windows[role].label
             task = WindowTask(
@@ -62,7 +70,7 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
                 role=role,
                 window=windows[role],
                 settings=settings,
-                bars={symbol: _digest(bars, symbol) for symbol in then[role].label_counts},
+                bars={symbol: sha256_of(read[symbol]) for symbol in then[role].label_counts},
             )
             train(task, Path(folder))
             stored, again = layout.artifact(label, role), RunLayout.under(folder, manifest.run_id).artifact(label, role)
@@ -90,11 +98,20 @@ def _stored(folder: Path, role: Role) -> TeacherMetadata | StudentMetadata:
     return read_model(folder / METADATA, METADATA_KINDS[role])
 
 
-def _digest(bars: BarsLayout, symbol: str) -> str:
+def _bars_then(manifest: RunManifest, layout: RunLayout, bars: BarsLayout, symbol: str) -> Path:
+    """The bars that the run read: stored now, kept by the run, or in its store; else those of today."""
     path = bars.bars(symbol)
+    known = manifest.bars.symbols.get(symbol) if manifest.bars is not None else None
+    if known is not None and not has_digest(path, known.sha256):
+        kept, mirror = layout.kept_bars(known.sha256), Mirror.of(layout.data_dir, manifest.config.store)
+        with suppress(GurukulError, OSError):
+            if mirror is not None:
+                mirror.pull_bars(bars, kept, known.sha256)
+        if has_digest(kept, known.sha256):
+            return kept
     if not path.is_file():
         raise RequestError(f"{path} is gone: the bars that the window was trained on are needed to train it again")
-    return sha256_of(path)
+    return path
 
 
 def _hash(path: Path) -> str | None:
