@@ -82,7 +82,8 @@ def _contradictions(folder: Path, metrics: Metrics) -> Iterator[str]:
         rows = {row.window_label for row in read_run_rows(path, remedy=REMEDY)}
         planned = {each.window.label for each in planned_of(manifest, role)}
         if unlisted := sorted(planned - rows):
-            yield f"{path} has no row of {len(unlisted)} windows that configs/run.json plans; first {unlisted[0]}"
+            more = f" and {len(unlisted) - 1} more" if unlisted[1:] else ""
+            yield f"{path} has no row of {unlisted[0]}{more}, which configs/run.json plans"
     for name in TEXTS:
         yield from _unlike(folder / name, metrics.conclusion)
 

@@ -95,9 +95,9 @@ def test_as_of_uses_bars_up_to_that_day_alone(cwd: Path) -> None:
 
 
 def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path) -> None:
-    """A symbol with stale, too few or no bars, or without a student, is refused with its reason; others are scored."""
+    """A symbol with stale, too few or no bars, or without a student, is refused: one line per reason; others are scored."""
     (cwd / "data/bars/1day/TCS.parquet").unlink()
-    result = command("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M,TCS,OLD,NEW,X", cwd=cwd)
+    result = command("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M,TCS,OLD,NEW,X,Y", cwd=cwd)
     assert result.returncode == 3
     refused = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
     for line, words in zip(
@@ -105,14 +105,14 @@ def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path)
         [
             "NEW: too short: it has 150 bars",
             "OLD: stale: its newest bar is of 2024-12-25, 6 days before 2024-12-31; 5 are allowed (--max-age-days),"
-            " or give --as-of",
+            " or give an earlier --as-of",
             "TCS: ",
-            "X: release run.0000 has no student for it",
+            "X, Y: release run.0000 has no student for it",
         ],
         strict=True,
     ):
         assert words in line
-    assert "M&M" in result.stdout and "1 scored, 4 refused" in result.stdout
+    assert "M&M" in result.stdout and "1 scored, 5 refused" in result.stdout
 
 
 def test_the_age_allowed_is_settable_and_counts_from_today(cwd: Path) -> None:
