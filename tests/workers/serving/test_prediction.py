@@ -95,7 +95,7 @@ def test_as_of_uses_bars_up_to_that_day_alone(cwd: Path) -> None:
 
 
 def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path) -> None:
-    """A symbol with stale, too few or no bars, or without a student, is refused: one line per reason; others are scored."""
+    """Stale, too few or no bars, or no student: such symbols are refused, one line per reason; others are scored."""
     (cwd / "data/bars/1day/TCS.parquet").unlink()
     result = command("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M,TCS,OLD,NEW,X,Y", cwd=cwd)
     assert result.returncode == 3
