@@ -11,7 +11,6 @@ from orchestrator.cli.options import DataDir, Json, stored_runs
 from orchestrator.cli.output import table_of
 from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
-from schemas.contract.numbers import NOT_KNOWN
 
 # Of the column of numbers' names, with the lines of the table.
 NUMBER_WIDTH = 46
@@ -48,7 +47,7 @@ def compare(
 
 def show(console: Console, found: dict[str, Any]) -> None:
     """Print a comparison; ids that are too long to head columns are named above the tables."""
-    from orchestrator.runs.compare import other_rows, plain
+    from orchestrator.runs.compare import number_rows, other_rows, plain
 
     runs = found["runs"]
     if console.is_terminal and sum(map(len, runs)) > console.width - NUMBER_WIDTH:
@@ -61,7 +60,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
         console.write("the settings are the same (run id, folders, broker and devices are not compared)")
     if sentence := other_rows(found):
         console.write(sentence)
-    console.table(_table("number", runs, {k: map(_number, v) for k, v in found["numbers"].items()}))
+    console.table(_table("number", runs, number_rows(found)))
     gates = {name: iter(answers) for name, answers in found["gates"].items()}
     gates["symbols that pass"] = (", ".join(names) or "none" for names in found["passing"])
     gates["recommendation"] = iter(found["recommendation"])
@@ -73,7 +72,3 @@ def _table(heading: str, runs: list[str], rows: dict[str, Any]) -> Table:
     for name, cells in rows.items():
         table.add_row(name, *(Text(cell) for cell in cells))
     return table
-
-
-def _number(value: float | None) -> str:
-    return NOT_KNOWN if value is None else f"{value:.6g}"

@@ -15,6 +15,7 @@ from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Scores, Statistics, Validation
+from schemas.contract.numbers import NOT_KNOWN, shown
 from schemas.files.run_files import open_run, read_model
 
 # Settings that change no result; and what a preflight fills in, of which `settings_of` has the digests.
@@ -26,6 +27,8 @@ NOT_COMPARED = {
 }  # fmt: skip
 # Of a digest in a table.
 SHOWN_DIGITS = 12
+COMPARED_MODELS = ("prior", "student", "alone", "teacher")
+COUNTS = {"decisions, student"}
 # The answer of a gate that a run does not have.
 NOT_JUDGED = "not judged"
 
@@ -94,6 +97,23 @@ def other_rows(found: dict[str, Any]) -> str:
     return f"The runs scored different rows, {one} and {other}: their numbers cannot be compared."
 
 
+def number_rows(found: dict[str, Any]) -> dict[str, list[str]]:
+    """The numbers of `compare` as texts; losses have six digits, as two runs may differ in the fourth."""
+    losses = list(found["numbers"])[: len(COMPARED_MODELS)]
+    return {
+        name: [_number(name, value, is_loss=name in losses) for value in values]
+        for name, values in found["numbers"].items()
+    }
+
+
+def _number(name: str, value: float | None, *, is_loss: bool) -> str:
+    if value is None:
+        return NOT_KNOWN
+    if is_loss:
+        return f"{value:.6g}"
+    return f"{value:,.0f}" if name in COUNTS else shown(value)
+
+
 def plain(value: object) -> str:
     """A setting's JSON value as text."""
     if isinstance(value, list):
@@ -128,7 +148,7 @@ def _rows(validation: Validation) -> tuple[object, ...]:
 def _numbers(validation: Validation) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     names = models_of(validation.target)
-    for name in ("prior", "student", "alone", "teacher"):
+    for name in COMPARED_MODELS:
         found[f"{validation.loss.words}, {names[name]}"] = validation.scores[name].loss
     student, trading = validation.scores["student"], validation.trading["student"]
     by_target = (

@@ -66,8 +66,8 @@ def known_trials(logs: tuple[Path, Path]) -> KnownTrials:
     folders = sorted(path.parent.name for path in copy.parent.glob("models/*/statistics.json"))
     if unknown := [name for name in folders if name not in known]:
         faults.append(
-            f"{len(unknown)} judged runs of {copy.parent} have no line, the first is {unknown[0]}: lines were removed,"
-            " and their trials are not counted"
+            f"No line for {len(unknown)} of the judged runs of {copy.parent}, the first is {unknown[0]}: lines were"
+            " removed, and their trials are not counted"
         )
     return KnownTrials(tuple(sorted(trials.values(), key=lambda trial: trial.time)), tuple(faults))
 

@@ -8,9 +8,8 @@ from starlette.responses import Response
 from orchestrator.dashboard.rendering import Cell, mark, page
 from orchestrator.dashboard.runs import listed
 from orchestrator.dashboard.settings import Settings
-from orchestrator.runs.compare import compare, other_rows, plain
+from orchestrator.runs.compare import compare, number_rows, other_rows, plain
 from schemas.contract.errors import GurukulError
-from schemas.contract.numbers import NOT_KNOWN
 
 
 def show(request: Request) -> Response:
@@ -31,16 +30,12 @@ def show(request: Request) -> Response:
 
 def _tables(found: dict[str, Any]) -> dict[str, Any]:
     """Rows of the tables: numbers, gates, settings."""
-    numbers = [
-        (name, *(NOT_KNOWN if value is None else f"{value:.6g}" for value in values))
-        for name, values in found["numbers"].items()
-    ]
     gates: list[tuple[Cell, ...]] = [("recommendation", *(mark(each.value) for each in found["recommendation"]))]
     gates += [(name, *(mark(each) for each in answers)) for name, answers in found["gates"].items()]
     gates.append(("symbols that pass", *(", ".join(names) or "none" for names in found["passing"])))
     return {
         "runs": found["runs"],
-        "numbers": numbers,
+        "numbers": [(name, *values) for name, values in number_rows(found).items()],
         "gates": gates,
         "settings": [(name, *map(plain, values)) for name, values in found["settings"].items()],
         "other_rows": other_rows(found),
