@@ -7,13 +7,16 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
+from orchestrator.audit import line_breaks
+
 TERMS = Path(__file__).with_name("glossary.toml")
 # How texts write a term, where it is not the term itself.
 WRITTEN = {
     "95 % interval": "confidence interval", "95 %": "confidence interval", "Sharpe": "Sharpe ratio",
     "ECE": "calibration error", "Brier": "Brier score", "p": "p value", "max. drawdown": "drawdown",
     "breaks even, bps": "break-even cost", "capacity, M": "capacity", "spread of tails, bps": "spread of tails",
-    "traded per day": "turnover", "in the market": "exposure", "label permutation": "permutation",
+    "traded per day": "turnover", "alpha, bps per day": "alpha", "in the market": "exposure",
+    "label permutation": "permutation",
     "worst fall": "drawdown", "configurations": "trial", "configuration": "trial", "luck": "p value",
     "probability of backtest overfitting": "probability of overfitting", "the market": "always long",
 }  # fmt: skip
@@ -54,7 +57,8 @@ class Marks:
 
     def sentence(self, text: str) -> Markup:
         """Escape a text and mark each term in it that the page has not marked yet."""
-        return Markup(_pattern().sub(lambda found: self._mark(found[0], again=False), str(escape(text))))
+        marked = _pattern().sub(lambda found: self._mark(found[0], again=False), line_breaks.options(text))
+        return line_breaks.numbers(line_breaks.joined(marked))
 
     def heading(self, text: str) -> Markup:
         """Escape a heading of a table; a term is marked wherever it stands."""

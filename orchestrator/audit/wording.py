@@ -129,11 +129,17 @@ def untrained_sentences(untrained: Mapping[str, Mapping[str, int]]) -> list[str]
     return [f"nothing trained for {some(names)}: {why}" for why, names in symbols.items()]
 
 
+def bars_of(interval: str) -> str:
+    """Return bars of a length in words."""
+    return BARS.get(interval, f"{interval} bars")
+
+
 def subject_of(config: RunConfig, symbols: int) -> str:
     """Return what a run is about: its symbols, bars, horizon, and whether a panel learns together."""
-    bars = BARS.get(config.interval, f"{config.interval} bars")
     panel = ", learned together" if config.scope == "panel" else ""
-    return f"{symbols} symbol{'s' * (symbols != 1)}{panel}, {bars}, horizon of {config.horizon} bars"
+    return (
+        f"{symbols} symbol{'s' * (symbols != 1)}{panel}, {bars_of(config.interval)}, horizon of {config.horizon} bars"
+    )
 
 
 def limits_of(manifest: RunManifest, verdicts: Mapping[str, int]) -> list[str]:

@@ -13,6 +13,7 @@ from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page, within_script
 from orchestrator.audit.wording import (
     VALUE_SCORES,
+    bars_of,
     costs_of,
     distinct,
     limits_of,
@@ -108,6 +109,7 @@ def _facts(context: RunContext, judged: Judged, conclusion: Conclusion, charts: 
     return {
         "manifest": manifest,
         "bars": bars,
+        "bar_words": bars_of(manifest.config.interval),
         "calendar_doubts": calendar_doubts(bars),
         "suggested_actions": suggested_actions(bars),
         "config": manifest.config,

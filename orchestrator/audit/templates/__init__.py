@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.audit.glossary import place_of
+from orchestrator.audit.line_breaks import command, sentence
 from orchestrator.audit.wording import some
 from schemas.contract.numbers import between, exact, p_of, percent, shown
 
@@ -38,5 +39,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {each.__name__: each for each in (shown, exact, percent, between, p_of, place_of, some)}
+    used = (shown, exact, percent, between, p_of, place_of, some, command, sentence)
+    environment.globals |= {each.__name__: each for each in used}
     return environment
