@@ -87,13 +87,13 @@ def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     is_given = error.detail != HTTPStatus.NOT_FOUND.phrase
     sentence = error.detail if is_given else f"There is no page at {request.url.path}."
-    return page(request, "trouble", status=error.status_code, title="No such page", sentence=sentence)
+    return page(request, "trouble", status=error.status_code, title="No such page", reason=sentence)
 
 
 def _no_run(request: Request, error: Exception) -> Response:
-    return page(request, "trouble", status=404, title="No such run", sentence=f"{error}.")
+    return page(request, "trouble", status=404, title="No such run", reason=f"{error}.")
 
 
 def _fault(request: Request, error: Exception) -> Response:
     status = HTTPStatus.NOT_FOUND if isinstance(error, RequestError) else HTTPStatus.INTERNAL_SERVER_ERROR
-    return page(request, "trouble", status=status, title="This cannot be shown", sentence=f"{error}.")
+    return page(request, "trouble", status=status, title="This cannot be shown", reason=f"{error}.")

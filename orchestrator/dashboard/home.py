@@ -1,12 +1,15 @@
 """The first page: what waits for a decision or a remedy, the fleet, and all runs."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from markupsafe import Markup
+
 from orchestrator.audit import next_step
 from orchestrator.dashboard.fleet import devices_of
-from orchestrator.dashboard.rendering import Cell, bar, code, link, listed, mark, part, when
+from orchestrator.dashboard.rendering import Cell, bar, code, lasting, link, listed, mark, part, sentence, when
 from orchestrator.dashboard.runs import Damaged, Run, runs_on_broker
 from orchestrator.dashboard.runs import listed as listed_runs
 from orchestrator.dashboard.settings import Settings
@@ -17,7 +20,6 @@ from orchestrator.releases.history import Line, read
 from orchestrator.releases.overview import overview
 from orchestrator.runs.compare import changed, plain
 from orchestrator.terminal.live_view import utc_now
-from orchestrator.terminal.run_view import duration
 from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Recommendation
@@ -29,6 +31,8 @@ WEEK = timedelta(days=7)
 # Releases are hashed to be checked, so not at each look.
 CHECKED_EVERY_S = 30.0
 SHOWN_CHANGES, SHOWN_NEEDS = 3, 8
+# The folders of a path, of which a list shows the last part alone.
+FOLDERS, DOTS = re.compile(r"[^\s:,=]*/"), "…/"
 
 
 class Home:
@@ -92,9 +96,17 @@ def _stopped(runs: list[Run]) -> list[Cell]:
     for run in runs:
         if run.condition is None or run.status not in (RunStatus.INTERRUPTED, RunStatus.FAILED) or not _is_new(run):
             continue
-        step = code(run.condition.next_command(run.run_id, run.layout.data_dir)) if run.condition.can_resume else None
-        found.append(listed([mark(run.word), link(address(run), run.run_id), run.condition.reason, step]))
+        reason, step = run.condition.reason or run.word, None
+        if run.condition.can_resume:
+            step = code(run.condition.next_command(run.run_id, run.layout.data_dir))
+        found.append(_need(run.word, link(address(run), run.run_id), reason, step))
     return found
+
+
+def _need(word: str, name: Cell, reason: str, step: Cell) -> Cell:
+    """A line of what needs a person: status or verdict, run, reason, and the next command, if there is one."""
+    after = Markup("; next: {}").format(step) if step is not None else ""
+    return Markup("{} {}: {}{}").format(mark(word), name, sentence(reason), after)
 
 
 def _undecided(here: Settings, runs: list[Run], lines: list[Line]) -> list[Cell]:
@@ -105,8 +117,8 @@ def _undecided(here: Settings, runs: list[Run], lines: list[Line]) -> list[Cell]
         is_open = run.status is RunStatus.READY and run.recommendation == Recommendation.PROMOTE
         if is_open and _is_new(run) and release_stack.decision(lines, run.run_id) is None:
             step = code(next_step.approve(run.run_id, config, run.recommendation))
-            found.append(listed([mark(run.recommendation or ""), link(f"{address(run)}/results", run.run_id),
-                                 "waits for a decision", step]))  # fmt: skip
+            name = link(f"{address(run)}/results", run.run_id)
+            found.append(_need(run.recommendation or "", name, "waits for a decision", step))
     return found
 
 
@@ -132,7 +144,7 @@ def _running(here: Settings, runs: list[Run]) -> tuple[str, str, str]:
     except GurukulError:
         left = None  # it has no events
     if left is not None:
-        details += f" · {duration(left)} left"
+        details += f" · {lasting(left)} left"
     return "Running", _counted(len(active)), details
 
 
@@ -174,9 +186,10 @@ def _rows(runs: list[Run]) -> list[tuple[str, bool, list[Cell]]]:
     for place, run in enumerate(runs):
         before = next((each for each in runs[place + 1 :] if each.settings is not None), None)
         done, planned, what = _progress(run)
-        share = bar(min(done / planned, 1.0), f"{what} of {run.run_id}") if planned else None
+        share = _share(done / planned, f"{what} of {run.run_id}") if planned else None
         if run.study is not None and share is not None:
-            share = listed([share, f"{done:,} of {planned:,} trials"])
+            found = [f"{done:,} of {planned:,} trials", run.study.best]
+            share = listed([share if done < planned else None, ", ".join(filter(None, found))])
         judged = run.conclusion
         cells: list[Cell] = [
             link(address(run), run.run_id),
@@ -186,17 +199,22 @@ def _rows(runs: list[Run]) -> list[tuple[str, bool, list[Cell]]]:
             _outcome(run),
             judged.sureness[-1].text if judged is not None and judged.sureness else None,
             judged.earned[0].a_year if judged is not None and judged.earned else None,
-            duration(run.took_s) if run.took_s is not None else None,
+            lasting(run.took_s) if run.took_s is not None else None,
             _differs(run, before),
         ]
         rows.append((run.run_id, run.study is not None, cells))
     return rows
 
 
+def _share(share: float, label: str) -> Cell:
+    """A share in percent, with a bar where something is left."""
+    return bar(share, label) if share < 1.0 else "100 %"
+
+
 def _outcome(run: Run) -> Cell:
-    """A run's verdict, or the best value of a study."""
+    """A run's verdict; a study has none."""
     if run.study is not None:
-        return f"study: {run.study.best}" if run.study.best else "study"
+        return "study"
     return link(f"{address(run)}/results", run.recommendation) if run.recommendation else None
 
 
@@ -204,6 +222,13 @@ def _differs(run: Run, before: Run | None) -> str | None:
     """The settings that differ from those of the run before, as a few words."""
     if run.settings is None or before is None or before.settings is None:
         return None
-    found = [f"{name} {plain(values[0])}" for name, values in changed(run.settings, before.settings).items()]
+    found = [named(name, values[0]) for name, values in changed(run.settings, before.settings).items()]
     more = f" and {len(found) - SHOWN_CHANGES} more" if len(found) > SHOWN_CHANGES else ""
     return ", ".join(found[:SHOWN_CHANGES]) + more if found else "nothing"
+
+
+def named(name: str, value: object) -> str:
+    """A setting with its value; of a long list, such as all symbols, how many it has, of a path its end."""
+    if isinstance(value, list) and len(value) > SHOWN_CHANGES:
+        return f"{len(value)} {name}"
+    return f"{name} {FOLDERS.sub(DOTS, plain(value))}"

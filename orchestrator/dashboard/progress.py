@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from markupsafe import Markup
+
 from orchestrator.dashboard.grid import grid, median_skill
 from orchestrator.dashboard.lanes import lanes
-from orchestrator.dashboard.rendering import Cell, bar, mark, part
+from orchestrator.dashboard.rendering import Cell, bar, lasting, listed, mark, part
 from orchestrator.dashboard.stream import Parts
 from orchestrator.dashboard.watched import Watched
-from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
+from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, Failure, PhaseState, RunState, Stage
 from orchestrator.ledger.run_status import RunCondition
 from orchestrator.runs.follow import condition_of
 from orchestrator.terminal.live_view import utc_now
-from orchestrator.terminal.run_view import duration
 from schemas.contract.event import WINDOW_PHASES, EventStatus, TrainingEvent
 from schemas.contract.run import RunStatus
 from schemas.files.run_files import read_manifest
@@ -27,9 +28,15 @@ EVERY_S = 1.0
 # Long tables are drawn less often: of 10,000 windows they have five times as many bytes as all else.
 TABLES_EVERY_S = 3.0
 TRAINING = tuple(WINDOW_PHASES.values())
-SHOWN_FAILURES, SHOWN_EVENTS = 20, 100
+SHOWN_FAILURES, SHOWN_NAMES, SHOWN_EVENTS = 20, 3, 100
 # A symbol has few bars if it has less than this share of the median symbol's.
 FEW_SHARE = 0.5
+# Columns of the table of symbols, and the stages that each counts.
+COUNTED: dict[str, tuple[Stage, ...]] = {
+    "trained": (Stage.TRAINED,), "taught": (Stage.TAUGHT,), "running": tuple(RUNNING_STAGES),
+    "waiting": (Stage.WAITING,), "skipped": (Stage.SKIPPED,), "failed": (Stage.FAILED,),
+}  # fmt: skip
+ALWAYS_COUNTED = ("trained", "skipped", "failed")
 
 
 @dataclass
@@ -90,8 +97,22 @@ def _draw_now(watched: Watched, now: datetime) -> Parts:
     state = watched.state
     return {
         "now": part("progress_now", **_now(watched, condition_of(watched.layout), now)),
-        "failures": part("progress_failures", failures=list(reversed(state.failures))[:SHOWN_FAILURES]),
+        "failures": part("progress_failures", failures=failures(state)),
     } | grid(state)
+
+
+def failures(state: RunState) -> list[tuple[str, Markup, str]]:
+    """A row per reason, the newest first: the time of its newest failure, what failed, why."""
+    by_reason: dict[str, list[Failure]] = {}
+    for each in reversed(state.failures):
+        by_reason.setdefault(each.reason, []).append(each)
+    rows: list[tuple[str, Markup, str]] = []
+    for reason, found in list(by_reason.items())[:SHOWN_FAILURES]:
+        names = list(dict.fromkeys(each.what for each in found))
+        more = [f"and {len(names) - SHOWN_NAMES} more"] if len(names) > SHOWN_NAMES else []
+        whole = [Markup('<span class="name">{}</span>').format(name) for name in names[:SHOWN_NAMES]]
+        rows.append((f"{found[0].at.astimezone():%H:%M:%S}", listed([*whole, *more], "<br>"), reason))
+    return rows
 
 
 def _draw_tables(state: RunState, now: datetime) -> Parts:
@@ -102,7 +123,7 @@ def _draw_tables(state: RunState, now: datetime) -> Parts:
             lanes=lanes(state, now),
             uses=_uses(state),
         ),
-        "symbols": part("progress_symbols", rows=_symbols(state)),
+        "symbols": part("progress_symbols", **symbol_table(state)),
         "events": part("progress_events", rows=[_event(each) for each in list(reversed(state.lines))[:SHOWN_EVENTS]]),
     }
 
@@ -110,18 +131,18 @@ def _draw_tables(state: RunState, now: datetime) -> Parts:
 def _now(watched: Watched, condition: RunCondition | None, now: datetime) -> dict[str, Any]:
     """What the head of the page shows: tiles, what is wrong, phases, windows by stage."""
     state, count = watched.state, stages(watched.state)
-    tiles = [("status", state.status)]
+    tiles: list[tuple[str, ...]] = [("status", mark(state.status))]
     if state.began is not None:
-        tiles.append(("elapsed", duration(state.elapsed_s(now))))
+        tiles.append(("elapsed", lasting(state.elapsed_s(now))))
     if not state.over:
         left = state.remaining_s(now)
-        tiles.append(("training left", "not known yet" if left is None else duration(left)))
+        tiles.append(("training left", "not known yet" if left is None else lasting(left)))
         tiles.append(("models per second", f"{state.throughput(now):.1f}"))
     tiles += [
         ("trained", f"{count[Stage.TRAINED]:,} of {total_windows(state):,}"),
         ("running", f"{sum(count[stage] for stage in RUNNING_STAGES):,}"),
         ("skipped", f"{count[Stage.SKIPPED]:,}"),
-        ("failed", f"{count[Stage.FAILED]:,}"),
+        ("failed", f"{count[Stage.FAILED]:,}", "fail" if count[Stage.FAILED] else ""),
     ]
     return {
         "tiles": tiles,
@@ -174,7 +195,7 @@ def _phase(phase: PhaseState, now: datetime) -> tuple[Cell, ...]:
     left = phase.remaining_s(now)
     return (
         phase.name.value.replace("_", " "), mark(word_of(phase.status)), bar(share, phase.name.value), pieces,
-        duration(phase.elapsed_s(now)), None if left is None else duration(left),
+        lasting(phase.elapsed_s(now)), None if left is None else lasting(left),
     )  # fmt: skip
 
 
@@ -204,21 +225,25 @@ def _uses(state: RunState) -> dict[str, str]:
     }
 
 
-def _symbols(state: RunState) -> list[tuple[Cell, ...]]:
-    """A row per symbol: how many of its windows are at which stage, their median skill and seconds."""
+def symbol_table(state: RunState) -> dict[str, Any]:
+    """A row per symbol: how many of its windows are at which stage, their median skill and seconds.
+
+    What a run that is over has none of, such as waiting windows, has no column.
+    """
+    count = stages(state)
+    shown = {
+        name: of
+        for name, of in COUNTED.items()
+        if not state.over or name in ALWAYS_COUNTED or any(count[stage] for stage in of)
+    }
     rows: list[tuple[Cell, ...]] = []
     for name, symbol in sorted(state.symbols.items()):
         took = sum(piece.duration_s or 0.0 for cell in symbol.cells.values() for piece in cell.pieces.values())
-        running = sum(symbol.stages[stage] for stage in RUNNING_STAGES)
-        counts = (
-            symbol.stages[Stage.TRAINED], symbol.stages[Stage.TAUGHT], running,
-            *(symbol.stages[stage] for stage in (Stage.WAITING, Stage.SKIPPED, Stage.FAILED)),
-        )  # fmt: skip
+        counts = [sum(symbol.stages[stage] for stage in of) for of in shown.values()]
         median = median_skill(symbol)
-        rows.append(
-            (name, *map(str, counts), None if median is None else f"{round(median, 2) + 0.0:+.2f}", f"{took:.1f}")
-        )
-    return rows
+        skill = None if median is None else f"{round(median, 2) + 0.0:+.2f}"
+        rows.append((name, *(f"{number:,}" for number in counts), skill, f"{took:.1f}"))
+    return {"headings": ("symbol", *shown, "median skill, %", "seconds"), "rows": rows}
 
 
 def _event(event: TrainingEvent) -> tuple[Cell, ...]:

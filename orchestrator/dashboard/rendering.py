@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from orchestrator.audit import line_breaks
 from orchestrator.audit import templates as report
 from orchestrator.terminal.run_view import duration
 from schemas.contract.numbers import NOT_KNOWN
@@ -24,7 +25,7 @@ TONES = {
     "busy": ("running", "in progress", "teaching", "studying"),
     "good": (
         "ready-for-review", "success", "complete", "here", "promote", "passed", "approved", "deployed", "trained",
-        "free",
+        "free", "pass",
     ),
     "wait": (
         "waiting", "interrupted", "cancelled", "leaving", "refused", "hold", "warning", "not computable", "rolled back",
@@ -35,6 +36,7 @@ TONES = {
 TONE_OF = {word: tone for tone, words in TONES.items() for word in words}
 
 Cell = str | Markup | None
+code, sentence = line_breaks.command, line_breaks.sentence
 
 
 def page(request: Request, name: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
@@ -58,11 +60,6 @@ def bar(share: float, label: str = "") -> Markup:
     return Markup(shape).format(share, label or "done", 100.0 * share)
 
 
-def code(text: str) -> Markup:
-    """A name or a command in a font of fixed width."""
-    return Markup("<code>{}</code>").format(text)
-
-
 def link(address: str, text: str) -> Markup:
     """A link to an address of this server."""
     return Markup('<a href="{}">{}</a>').format(address, text)
@@ -79,6 +76,19 @@ def when(moment: datetime | str | None) -> str:
         return NOT_KNOWN
     given = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{given.astimezone():%Y-%m-%d %H:%M}"
+
+
+def lasting(seconds: float) -> str:
+    """A duration with its unit: 8 s, 3:05 min or 1:02:03 h."""
+    text = duration(seconds)
+    return text + {0: "", 1: " min", 2: " h"}[text.count(":")]
+
+
+def zone() -> str:
+    """The time zone of this host, in which all pages show times."""
+    now = datetime.now().astimezone()
+    name, offset = now.tzname() or "", f"UTC{now:%:z}"
+    return name if name == "UTC" else offset if not name.isalpha() else f"{name} ({offset})"
 
 
 @cache
@@ -98,6 +108,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {each.__name__: each for each in (mark, bar, code, link, when, duration)}
+    environment.globals |= {each.__name__: each for each in (mark, bar, link, when, lasting, sentence, zone)}
+    environment.globals["code"] = code
     environment.globals["nothing"] = NOT_KNOWN
     return environment

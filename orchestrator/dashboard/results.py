@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from orchestrator.audit.judgement import Judgement
 from orchestrator.audit.wording import ORDERING, VALUE_SCORES, distinct, models_of, ordering_cells, value_cells
-from orchestrator.dashboard.rendering import Cell, mark
+from orchestrator.dashboard.rendering import Cell, listed, mark, sentence
 from schemas.config.target import CLASS
 from schemas.contract.judgement import Criterion, Gate, Scores, ValueScores
 from schemas.contract.numbers import between, exact, p_of, percent, shown
 
-CRITERIA = ("test", "part", "ruling", "number", "bound", "95 % interval", "n", "p", "in words")
+CRITERIA = ("test", "result", "part", "number", "95 % interval", "bound", "n", "p")
 SCORES = ("model", "log loss", "skill", "Brier", "AUC", "calibration error", *ORDERING)
 TRADING = (
     "strategy", "net, bps per day", "alpha, bps per day", "beta", "Sharpe", "max. drawdown", "days under water",
@@ -56,7 +58,8 @@ def _class_cells(each: Scores) -> tuple[str, ...]:
 
 def _criterion(each: Criterion) -> tuple[Cell, ...]:
     count = None if each.n is None else f"{each.n:,}"
+    name = listed([each.name, Markup("<small>{}</small>").format(sentence(each.reason))], "<br>")
     return (
-        each.name, each.part.value, mark(each.answer), shown(each.statistic), exact(each.threshold),
-        between(each.low, each.high), count, p_of(each.p), each.reason,
+        name, mark(each.answer), each.part.value, shown(each.statistic), between(each.low, each.high),
+        exact(each.threshold), count, p_of(each.p),
     )  # fmt: skip

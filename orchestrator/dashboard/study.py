@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from orchestrator.dashboard.rendering import Cell, mark, part
+from orchestrator.dashboard.rendering import Cell, lasting, mark, part
 from orchestrator.dashboard.runs import Run
 from orchestrator.dashboard.stream import Parts
 from orchestrator.dashboard.study_chart import finding
 from orchestrator.ledger.connection import stamp_of
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.terminal.run_view import duration
 from orchestrator.tuning.result import described, written
 from orchestrator.tuning.study_view import StudyView, ending, read_study
 from schemas.config.tuning import OF_LOSSES, Choices, Domain
@@ -68,7 +67,7 @@ def _tiles(run: Run, view: StudyView) -> list[tuple[str, Cell]]:
         ("status", mark(view.condition.status.value)),
         ("trials", f"{len(view.trials):,} of {settings.trials:,}"),
         (f"best {settings.objective}, {view.unit}", shown(best.value if best is not None else None, "+")),
-        ("took", duration(run.took_s) if run.took_s is not None else shown(None)),
+        ("took", lasting(run.took_s) if run.took_s is not None else shown(None)),
         ("scored days before", f"{settings.tune_end}"),
     ]
 
@@ -111,7 +110,7 @@ def _row(view: StudyView, trial: StudyTrial) -> tuple[Cell, ...]:
     is_plain = trial.state is TrialState.COMPLETE and trial.same_as is None
     return (
         number, mark(state), value, *interval, *chosen, f"{record.trained:,}" if record is not None else None,
-        duration(took_s) if took_s is not None else None, None if is_plain else ending(trial),
+        lasting(took_s) if took_s is not None else None, None if is_plain else ending(trial),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Data of the page Trials: the configurations that count against a run's result."""
 
+from datetime import datetime
 from typing import Any
 
 from orchestrator.dashboard.rendering import Cell, link, listed, mark, when
@@ -30,7 +31,11 @@ def trial_facts(run: Run) -> dict[str, Any]:
         return {"count": count, "rows": [], "headings": HEADINGS, "notes": [*notes, *known.faults]}
     mine = own[-1]
     newest = {trial.run_id: trial for trial in known.trials if trial.concerns(mine.symbols, mine.first, mine.last)}
-    rows = [_row(trial, run) for trial in sorted(newest.values(), key=lambda each: each.time, reverse=True)]
+    began: dict[str, datetime] = {}
+    for trial in known.trials:
+        began[trial.run_id] = min(trial.time, began.get(trial.run_id, trial.time))
+    later = {run_id for run_id in newest if began[run_id] > mine.time}
+    rows = [_row(trial, run, later) for trial in sorted(newest.values(), key=lambda each: each.time, reverse=True)]
     return {"count": count, "rows": rows[:SHOWN], "headings": HEADINGS, "notes": [*notes, *known.faults]}
 
 
@@ -39,14 +44,15 @@ def _elsewhere(trial: Trial) -> Cell:
     return listed([trial.run_id, f"in {trial.data_dir}"], "<br>")
 
 
-def _row(trial: Trial, run: Run) -> tuple[Cell, ...]:
+def _row(trial: Trial, run: Run, later: set[str]) -> tuple[Cell, ...]:
     """A run's newest line: what was tried on what, and how it did."""
     name: Cell = f"{trial.run_id} (this run)"
     if trial.run_id != run.run_id:
         is_here = (run.layout.folder.parent / trial.run_id).is_dir()
         name = link(f"/runs/{trial.run_id}", trial.run_id) if is_here else _elsewhere(trial)
+    kind = f"{trial.kind}, later" if trial.run_id in later else trial.kind
     return (
-        name, when(trial.time), trial.kind, f"{len(trial.symbols)}", f"{trial.first} to {trial.last}",
+        name, when(trial.time), kind, f"{len(trial.symbols)}", f"{trial.first} to {trial.last}",
         shown(trial.sharpes.get("student"), "+"), shown(trial.sharpes.get("alone"), "+"),
         mark(trial.recommendation.value) if trial.recommendation is not None else None,
     )  # fmt: skip

@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from orchestrator.dashboard.progress import word_of
 from orchestrator.dashboard.settings import Settings
 from orchestrator.events.run_state import Cell as WindowCell
 from schemas.contract.command_line import command_line
+from schemas.contract.numbers import shown
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout, log_path
 from schemas.files.run_files import read_manifest
@@ -16,17 +17,34 @@ SHOWN_LINES = 40
 TAIL_BYTES = 4 * 2**20
 
 
-def facts(cell: WindowCell) -> list[tuple[str, str, str]]:
-    """Metrics of teacher and student: role, name, value."""
-    rows = []
-    for role, piece in cell.pieces.items():
-        found: dict[str, Any] = {
-            "status": piece.status.value.replace("_", " "), "device": piece.device, "attempt": piece.attempt,
-            "seconds": piece.duration_s, "message": piece.message,
-        }  # fmt: skip
-        shown = {name: value for name, value in (found | piece.metrics).items() if value not in (None, "")}
-        rows += [(role.value, name, f"{v:.4g}" if isinstance(v, float) else str(v)) for name, v in shown.items()]
-    return rows
+def facts(cell: WindowCell) -> list[tuple[str, ...]]:
+    """What is known of teacher and student: names in words, and the value of each, empty if it has none."""
+    found: list[dict[str, object]] = [
+        {
+            "status": word_of(each.status), "device": each.device, "attempt": each.attempt,
+            "seconds": each.duration_s, **each.metrics,
+        }
+        for each in cell.pieces.values()
+    ]  # fmt: skip
+    names = dict.fromkeys(name for each in found for name in each)
+    rows = [
+        (name.replace("_a_", " per ").replace("_", " "), *(_written(each.get(name)) for each in found))
+        for name in names
+    ]
+    return [row for row in rows if any(row[1:])]
+
+
+def messages(cell: WindowCell) -> list[str]:
+    """Why a teacher or a student was skipped, was retried or failed."""
+    return [f"{role.value}: {piece.message}" for role, piece in cell.pieces.items() if piece.message]
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return shown(value) if isinstance(value, float) else str(value or "")
 
 
 def commands(layout: RunLayout, label: str) -> list[tuple[str, str]]:

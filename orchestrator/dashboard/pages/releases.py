@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -81,7 +82,9 @@ def _where(lines: list[Line], live: dict[str, Any], run_id: str) -> list[str]:
 def _decided(entry: Entry | None) -> Cell:
     if entry is None:
         return mark("waits for a decision")
-    return listed([mark(entry.action.value), f"by {entry.who}, {when(entry.time)}"])
+    return listed(
+        [mark(entry.action.value), Markup('by {}, <span class="whole">{}</span>').format(entry.who, when(entry.time))]
+    )
 
 
 def _next(here: Settings, run: Run, decided: Entry | None, where: list[str]) -> Cell:

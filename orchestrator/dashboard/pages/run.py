@@ -66,10 +66,10 @@ def window(request: Request) -> Response:
         cell = known.cells.get(start) if known is not None else None
         if cell is None:
             raise HTTPException(404, f"Run {run.run_id} has no window of {symbol} that begins on {start}.")
-        facts, devices = windows.facts(cell), list(followed.state.devices)
+        facts, messages, devices = windows.facts(cell), windows.messages(cell), list(followed.state.devices)
     files, _ = windows.log_files(_here(request), followed.layout, run.run_id, devices)
     return run_page(
-        request, run, "window", cell=cell, facts=facts,
+        request, run, "window", cell=cell, facts=facts, messages=messages,
         lines=windows.log_lines(files, [cell.label, run.run_id], windows.SHOWN_LINES),
         commands=windows.commands(run.layout, cell.label) if run.condition is not None else [],
         artifacts=windows.artifacts(run.layout, cell.label),

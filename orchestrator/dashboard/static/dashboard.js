@@ -6,18 +6,22 @@ const filters = () => document.querySelectorAll("[data-filters]");
 
 function filter(field) {
   const wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const row of document.querySelectorAll(`#${field.dataset.filters} tbody tr`)) {
+  const rows = [...document.querySelectorAll(`#${field.dataset.filters} tbody tr`)];
+  for (const row of rows) {
     const text = row.textContent.toLowerCase();
     row.hidden = !wanted.every(word => text.includes(word));
   }
+  const count = wanted.length ? `${rows.filter(row => !row.hidden).length} of ${rows.length}` : "";
+  const place = field.closest(".bar").querySelector("output");
+  if (place.value !== count) place.value = count;
 }
 
 // By part: the column that its table was sorted by, kept when the part is replaced.
 const orders = {};
 
-// A number, or a duration such as 33 s, 1:18 or 1:02:03 in seconds; else the text.
+// A number, or a duration such as 33 s, 1:18 min or 1:02:03 h in seconds; else the text.
 function measure(text) {
-  const clock = text.match(/^(?:(\d+):)?(\d+):(\d\d)$/);
+  const clock = text.match(/^(?:(\d+):)?(\d+):(\d\d) (?:min|h)$/);
   if (clock) return 3600 * Number(clock[1] ?? 0) + 60 * Number(clock[2]) + Number(clock[3]);
   return /^[+-]?[\d.,]+(\s[^\d]*)?$/.test(text) ? parseFloat(text.replace(/,/g, "")) : text;
 }
@@ -100,7 +104,7 @@ class Grid {
 
   colour(style, stage, skill) {
     if (stage === " ") return null;
-    if (this.by === "stage") return style.getPropertyValue(`--${STAGES[stage]}`);
+    if (this.by === "stage" || STAGES[stage] === "failed") return style.getPropertyValue(`--${STAGES[stage]}`);
     if (skill === null || skill === undefined) return style.getPropertyValue("--waiting");
     return style.getPropertyValue(skill < 0 ? "--loss" : "--gain");
   }
@@ -152,7 +156,8 @@ class Grid {
       pen.lineWidth = 2;
       pen.strokeRect(NAMES_PX + this.at.x * this.width, AXIS_PX + y * this.height, Math.max(this.width - gap, 3), Math.max(this.height - gap, 3));
     }
-    this.legend.textContent = this.by === "skill" ? `blue: better than the ${this.canvas.dataset.baseline}; orange: worse; pale: about equal; strong: 5 % or more; grey: no score` : "";
+    const has = letter => symbols.some(symbol => this.rows[symbol][0].includes(letter));
+    this.legend.textContent = this.by === "skill" ? `blue: better than the ${this.canvas.dataset.baseline}; orange: worse; pale: about equal; strong: 5 % or more; grey: no score${has("x") ? "; red: failed" : ""}` : "";
     const few = Object.entries(this.few);
     if (few.length && this.by === "stage") this.legend.textContent = `striped: few bars (${few.map(([name, count]) => `${name} ${count}`).join(", ")})`;
   }
@@ -195,6 +200,16 @@ class Grid {
     if (!dialog.open) dialog.showModal();
   }
 }
+
+// A report's frame is as high as its page, which tells its height; it may be read by no other means.
+
+addEventListener("message", event => {
+  const frame = [...document.querySelectorAll("iframe")].find(each => each.contentWindow === event.source);
+  const height = Number(event.data?.height), top = Number(event.data?.top);
+  if (frame && height > 0) frame.style.height = `${height + 2}px`;
+  if (frame && top >= 0) scrollTo(0, frame.getBoundingClientRect().top + scrollY + top);
+});
+for (const frame of document.querySelectorAll("iframe")) frame.contentWindow.postMessage("height", "*");
 
 let grid = null;
 

@@ -6,9 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.dashboard.grid import grid, median_skill, skill_percent
+from orchestrator.dashboard.home import named
 from orchestrator.dashboard.lanes import MOST_WITH_BARS, lanes
-from orchestrator.events.run_state import DeviceState, Piece, RunState, Span
+from orchestrator.dashboard.progress import failures, symbol_table
+from orchestrator.dashboard.rendering import lasting
+from orchestrator.events.run_state import DeviceState, Failure, Piece, RunState, Span
 from schemas.contract.event import EventStatus
+from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -35,6 +39,38 @@ def test_a_row_has_a_letter_and_a_skill_per_window() -> None:
     assert median_skill(state.symbols["A"]) == pytest.approx(10.0)
     assert median_skill(state.symbols["B"]) is None
     assert skill_percent(state.cells["B_2024-02-01_to_2024-03-01"]) is None
+
+
+def test_failures_of_one_reason_are_one_row() -> None:
+    """The newest reason first, with the time of its newest failure; names beyond the third are counted."""
+    state = RunState("r")
+    for second, (what, reason) in enumerate([("a", "full"), ("b", "lost"), *((name, "full") for name in "cdea")]):
+        state.failures.append(Failure(NOON + timedelta(seconds=second), what, reason))
+    (newest, names, why), (_, other, _) = failures(state)
+    assert newest.endswith(":05") and why == "full"
+    assert [str(each) for each in names.split("<br>")][-1] == "and 1 more" and names.count('class="name"') == 3
+    assert ">a<" in names and ">b<" in other
+
+
+def test_a_finished_run_has_no_columns_of_what_it_has_none_of() -> None:
+    """While it goes on every stage has a column; what failed has one in any case."""
+    state = RunState("r")
+    state.put(state.cell("A", "A_2024-01-01_to_2024-02-01"), Role.STUDENT, piece(EventStatus.SUCCESS, 0.45))
+    assert "waiting" in symbol_table(state)["headings"]
+    state.status = RunStatus.READY
+    assert symbol_table(state)["headings"] == ("symbol", "trained", "skipped", "failed", "median skill, %", "seconds")
+    assert symbol_table(state)["rows"] == [("A", "1", "0", "0", "+10.00", "1.0")]
+
+
+def test_a_setting_that_changed_is_a_few_words() -> None:
+    """Of a long list its length, of a path its end."""
+    assert named("symbols", ["A", "B", "C", "D"]) == "4 symbols" and named("symbols", ["A"]) == "symbols A"
+    assert named("source", "csv:/data/of/mine/bars") == "source csv:…/bars" and named("seed", 8) == "seed 8"
+
+
+def test_a_duration_has_its_unit() -> None:
+    """1:18 alone could be minutes or hours."""
+    assert [lasting(each) for each in (8.4, 78.0, 3723.0)] == ["8 s", "1:18 min", "1:02:03 h"]
 
 
 def spans(device: str) -> list[Span]:

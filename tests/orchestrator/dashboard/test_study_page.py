@@ -53,8 +53,8 @@ def test_the_overview_lists_a_study_as_such(place: Path) -> None:
     """
     page = page_of(client_of(place), "/")
     (row,) = rows_of(page, "Runs, newest first")
-    assert (row[1], row[3:5]) == ("autumn", ["ready-for-review", "100 % 5 of 5 trials"])
-    assert (row[5], row[8]) == ("study: best log-loss +0.0120", "2:05")
+    assert (row[1], row[3:5]) == ("autumn", ["ready-for-review", "5 of 5 trials, best log-loss +0.0120"])
+    assert (row[5], row[8]) == ("study", "2:05 min")
     assert page.xpath(f"//a[@href='{PAGE}']")
     assert "Last 7 days 0 runs none" in text_of(page.xpath("//*[@data-part='tiles']")[0])
     assert "approve autumn" not in client_of(place).get("/releases").text
