@@ -147,6 +147,8 @@ class Lab:
         self.runs: list[Run] = []
         # A link to the data folder of the newest run, which is the one that the fleet serves.
         self.served = folder / "served"
+        (folder / "none").mkdir()
+        self.served.symlink_to(folder / "none")
 
     def note_injection(self) -> None:
         """Record the time of an injection (Unix time)."""
@@ -250,7 +252,7 @@ class Lab:
         """Start the run that every case does."""
         cwd = cwd or self.folder / f"run{len(self.runs) + 1}"
         cwd.mkdir(parents=True, exist_ok=True)
-        self.served.unlink(missing_ok=True)
+        self.served.unlink()
         self.served.symlink_to(cwd / "data")
         process = self.orchestrator(
             cwd, run_id, "run", "--source", f"csv:{self.bars}", *SPAN, "--run-id", run_id,
