@@ -18,7 +18,10 @@ from workers.judging.performance import below_peak
 HEIGHT, ROW_HEIGHT = 260, 16
 BINS = 10
 SHOWN_FEATURES = 12
-CLIPPED_SKILL = 0.2
+CLIPPED_SKILL = 20  # percent
+SKILL, SHARE = "skill, %", "share of gain, %"
+# Of heat maps, by the names of Vega's ranges. A page replaces them where it is dark.
+RANGES = {"diverging": {"scheme": "redblue"}, "heatmap": {"scheme": "blues"}}
 HATCHES = 5  # strokes per cell of few rows
 # Distinguishable with colour blindness, on white and on black: the palette of Okabe and Ito.
 BLUE, ORANGE, GREEN, GREY, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#8c8c8c", "#CC79A7", "#56B4E9"
@@ -101,17 +104,17 @@ def skill_by_window(
         place: dict[str, object] = {"symbol": row.symbol, "window": str(row.start)}
         if row.status is Status.SUCCESS:
             found = per_window[row.window_label]
-            scored.append(place | {"skill": _skill(found, loss), "rows": found["rows"]})
+            scored.append(place | {SKILL: _skill(found, loss), "rows": found["rows"]})
         else:
             others.append(place | {"reason": row.reason or f"failed: {row.failure}"})
     few = [row for row in scored if int(row["rows"]) < FEW_ROWS]  # type: ignore[call-overload]
     x, y = alt.X("window:O", title="first day of the window"), alt.Y("symbol:N", title=None)
-    scale = alt.Scale(scheme="redblue", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True)
+    scale = alt.Scale(range="diverging", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True)
     cells = alt.Chart(_data(scored)).mark_rect()
     empty = alt.Chart(_data(others)).mark_rect(color=GREY, opacity=0.35)
-    tips = _tips("symbol", "window", "skill", "rows")
+    tips = _tips("symbol", "window", SKILL, "rows")
     layers = [
-        cells.encode(x=x, y=y, color=alt.Color("skill:Q", scale=scale), tooltip=tips),
+        cells.encode(x=x, y=y, color=alt.Color(f"{SKILL}:Q", scale=scale), tooltip=tips),
         empty.encode(x=x, y=y, tooltip=_tips("symbol", "window", "reason")),
         *(_hatch(few, at, tips) for at in range(HATCHES if few else 0)),
     ]
@@ -119,7 +122,8 @@ def skill_by_window(
         f"{loss.named_skill.capitalize()} by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped"
         " or failed)"
     )
-    return _titled(alt.layer(*layers), title, len({row.symbol for row in rows}) * ROW_HEIGHT)
+    drawn = _titled(alt.layer(*layers), title, len({row.symbol for row in rows}) * ROW_HEIGHT)
+    return drawn.configure_range(**RANGES)
 
 
 def _hatch(rows: Rows, at: int, tips: list[alt.Tooltip]) -> alt.Chart:
@@ -136,7 +140,7 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
     loss = validation.loss
     rows: Rows = [
         {
-            "symbol": name, "skill": _skill(row, loss), "rows": row["rows"],
+            "symbol": name, SKILL: _skill(row, loss), "rows": row["rows"],
             "passes": PASSES if name in passing else DOES_NOT_PASS,
         }
         for name, row in validation.per_symbol.items()
@@ -149,9 +153,9 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
     chart = alt.Chart(_data(rows))
     return _titled(
         chart.mark_bar().encode(
-            x=alt.X("skill:Q", title=loss.named_skill), y=alt.Y("symbol:N", sort="-x", title=None),
+            x=alt.X(f"{SKILL}:Q", title=f"{loss.named_skill}, %"), y=alt.Y("symbol:N", sort="-x", title=None),
             color=color,
-            tooltip=_tips("symbol", "skill", "rows", "passes"),
+            tooltip=_tips("symbol", SKILL, "rows", "passes"),
         ),
         f"{loss.named_skill.capitalize()} by symbol (above 0: better than {loss.simple(validation.opponent)})",
         len(rows) * ROW_HEIGHT,
@@ -159,7 +163,7 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
 
 
 def _skill(row: Mapping[str, Metric], loss: Loss) -> float:
-    return _short(float(row[loss.skill_key] or 0.0))
+    return _short(100 * float(row[loss.skill_key] or 0.0))
 
 
 def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
@@ -170,7 +174,7 @@ def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
             total[name] = total.get(name, 0.0) + share
     names = sorted(total, key=lambda name: -total[name])[:SHOWN_FEATURES]
     rows: Rows = [
-        {"feature": name, "window": start, "share": _short(shares.get(name, 0.0))}
+        {"feature": name, "window": start, SHARE: _short(100 * shares.get(name, 0.0))}
         for start, shares in sorted(by_start.items())
         for name in names
     ]
@@ -178,12 +182,12 @@ def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
     return _titled(
         chart.mark_rect().encode(
             x=alt.X("window:O", title="first day of the window"), y=alt.Y("feature:N", sort=names, title=None),
-            color=alt.Color("share:Q", title="share of gain", scale=alt.Scale(scheme="blues")),
-            tooltip=_tips("feature", "window", "share"),
+            color=alt.Color(f"{SHARE}:Q", scale=alt.Scale(range="heatmap")),
+            tooltip=_tips("feature", "window", SHARE),
         ),
         f"The teachers' {len(names)} most important features, by window",
         len(names) * ROW_HEIGHT,
-    )  # fmt: skip
+    ).configure_range(**RANGES)  # fmt: skip
 
 
 def permutation(null: Sequence[float], observed: float, loss: Loss = LOSSES[CLASS]) -> alt.LayerChart:

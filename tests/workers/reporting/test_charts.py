@@ -11,7 +11,7 @@ from schemas.config.target import CLASS, LOSSES
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import FEW_ROWS
 from schemas.contract.task import Role, Status
-from workers.reporting.charts import HATCHES, equity, skill_by_window
+from workers.reporting.charts import HATCHES, SKILL, equity, skill_by_window
 
 
 def row(label: str, status: Status = Status.SUCCESS) -> RunRow:
@@ -34,10 +34,10 @@ def drawn(*counts: int) -> dict[str, Any]:
 
 
 def test_cells_of_few_rows_are_hatched_and_show_their_number() -> None:
-    """Strokes lie on the cells below the bound alone; every cell's tooltip has its rows, with three digits of skill."""
+    """Strokes lie on the cells below the bound alone; every cell's tooltip has its rows, with its skill in percent."""
     cells, _, *strokes = drawn(FEW_ROWS - 1, FEW_ROWS, 120)["layer"]
     assert [each["rows"] for each in cells["data"]["values"]] == [FEW_ROWS - 1, FEW_ROWS, 120]
-    assert cells["data"]["values"][0]["skill"] == 0.0123
+    assert cells["data"]["values"][0][SKILL] == 1.23
     assert len(strokes) == HATCHES
     for stroke in strokes:
         assert [each["rows"] for each in stroke["data"]["values"]] == [FEW_ROWS - 1]
