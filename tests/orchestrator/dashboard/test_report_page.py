@@ -104,3 +104,13 @@ def test_it_fits_every_screen_and_follows_its_colours(report: Page) -> None:
         assert (red < 50) == (scheme == "dark")
     report.locator(".earned tbody td").evaluate_all("all => all.forEach(each => each.textContent = '-0.00123 %')")
     assert around.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+
+
+def test_the_table_of_bars_is_legible(two_device_run: Finished, browser: BrowserContext) -> None:
+    """`coverage.html`, in light and dark: no violation of WCAG 2.1 AA."""
+    page = browser.new_page()
+    page.goto((two_device_run.cwd / "data/bars/1day/coverage.html").as_uri())
+    for scheme, _ in SCREENS[:2]:
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == [], scheme
+    page.close()
