@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.dashboard.progress import word_of
 from orchestrator.dashboard.settings import Settings
 from orchestrator.events.run_state import Cell as WindowCell
+from orchestrator.events.run_state import Stage
 from schemas.contract.command_line import command_line
 from schemas.contract.numbers import shown
 from schemas.contract.task import Role
@@ -47,11 +48,13 @@ def _written(value: object) -> str:
     return shown(value) if isinstance(value, float) else str(value or "")
 
 
-def commands(layout: RunLayout, label: str) -> list[tuple[str, str]]:
-    """What can be done with a window in a terminal: a purpose and its command."""
-    purposes = {"train it again and compare": "replay", "rows": "explain"}
+def commands(layout: RunLayout, cell: WindowCell) -> list[tuple[str, str]]:
+    """What can be done with a trained window in a terminal: a purpose and its command; of others both refuse."""
+    if cell.stage is not Stage.TRAINED:
+        return []
+    purposes = {"train it again and compare": "replay", "its rows, splits, models and scores": "explain"}
     return [
-        (purpose, command_line(command, layout.folder.name, label, data_dir=layout.data_dir))
+        (purpose, command_line(command, layout.folder.name, cell.label, data_dir=layout.data_dir))
         for purpose, command in purposes.items()
     ]
 

@@ -71,7 +71,7 @@ def window(request: Request) -> Response:
     return run_page(
         request, run, "window", cell=cell, facts=facts, messages=messages,
         lines=windows.log_lines(files, [cell.label, run.run_id], windows.SHOWN_LINES),
-        commands=windows.commands(run.layout, cell.label) if run.condition is not None else [],
+        commands=windows.commands(run.layout, cell) if run.condition is not None else [],
         artifacts=windows.artifacts(run.layout, cell.label),
     )  # fmt: skip
 

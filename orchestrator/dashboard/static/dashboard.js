@@ -67,6 +67,12 @@ function listen(address) {
   addEventListener("pagehide", () => source.close());
 }
 
+// Logs begin at their newest line, which is their last.
+
+function showNewest(place) {
+  for (const log of place.querySelectorAll(".log")) log.scrollTop = log.scrollHeight;
+}
+
 // The grid of symbols and windows.
 
 const STAGES = {".": "waiting", t: "teaching", T: "taught", s: "studying", "#": "trained", "-": "skipped", x: "failed"};
@@ -198,6 +204,7 @@ class Grid {
     const details = page.getElementById("details") ?? page.querySelector("main");
     dialog.querySelector("div").replaceChildren(details);
     if (!dialog.open) dialog.showModal();
+    showNewest(dialog);
   }
 }
 
@@ -227,6 +234,7 @@ function sortBy(event) {
 document.addEventListener("click", sortBy);
 document.addEventListener("keydown", event => { if (event.key === "Enter") sortBy(event); });
 
+showNewest(document);
 filters().forEach(field => field.addEventListener("input", () => filter(field)));
 const data = document.getElementById("grid-data");
 if (data) grid = new Grid(document.getElementById("grid"), JSON.parse(data.textContent));

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from lxml import html
@@ -243,6 +244,20 @@ def test_a_window_shows_its_scores_commands_and_log_lines(client: TestClient, tw
         assert page_of(client, f"/runs/generated/windows/{symbol}/{trained['start']}").xpath("//*[@id='details']")
     missing = client.get(f"/runs/generated/windows/NOPE/{trained['start']}")
     assert missing.status_code == 404 and "has no window of NOPE" in missing.text
+
+
+def test_commands_are_shown_only_of_trained_windows(client: TestClient, two_device_run: Finished) -> None:
+    """`replay` and `explain` refuse a window that was skipped, so its page does not offer them."""
+    rows = json.loads((two_device_run.folder / "student_runs.json").read_text())
+    skipped = next(each for each in rows if each["status"] == "skipped")
+    page = page_of(client, f"/runs/generated/windows/{quote(skipped['symbol'])}/{skipped['start']}")
+    assert "skipped" in text_of(page) and "orchestrator" not in text_of(page)
+
+
+def test_a_log_begins_at_its_newest_line(address: str, look: Look) -> None:
+    """Its last line is seen without scrolling; those above are reached by scrolling."""
+    log = look(f"{address}/runs/generated/logs").page.locator(".log")
+    assert log.evaluate("log => log.scrollTop > 0 && log.scrollTop + log.clientHeight >= log.scrollHeight - 1")
 
 
 def test_logs_are_found_and_filtered(client: TestClient, place: Path) -> None:
