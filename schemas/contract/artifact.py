@@ -14,7 +14,7 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.device import Device
-from schemas.contract.identifiers import FolderName
+from schemas.contract.identifiers import FolderName, RunId
 from schemas.contract.instant import Instant
 from schemas.contract.plan import Plan
 from schemas.contract.side import SideCoverage
@@ -29,7 +29,7 @@ class RunManifest(Frozen):
     account that asked for it, or GURUKUL_USER. `side` describes the files of side data.
     """
 
-    run_id: str
+    run_id: RunId
     created: Instant
     config: RunConfig
     devices: tuple[Device, ...]
@@ -249,7 +249,7 @@ METADATA_KINDS: dict[Role, type[TeacherMetadata | StudentMetadata]] = {
 class RunRow(Frozen):
     """One row of `teacher_runs.json` or `student_runs.json`: a window's outcome and its circumstances."""
 
-    run_id: str
+    run_id: RunId
     role: Role
     window_label: FolderName
     symbol: str

@@ -9,6 +9,7 @@ from pydantic import Field
 from schemas.config.judgement import GateSettings
 from schemas.config.target import CLASS, LOSSES, VALUE, Loss, Target
 from schemas.contract.base import Frozen
+from schemas.contract.identifiers import RunId
 from schemas.contract.task import Metric
 
 # Tests that sentences about a run refer to, and the strategies that it is compared with.
@@ -143,7 +144,7 @@ class Validation(Frozen):
     `logistic` a linear model, and `zero` a prediction of 0 on every row.
     """
 
-    run_id: str
+    run_id: RunId
     key: str = ""
     target: Target = Field(CLASS, exclude_if=lambda target: target == CLASS)
     windows: int
@@ -296,7 +297,7 @@ class Statistics(Frozen):
     `trials` is how many configurations were ever tried on these symbols and days, selections of symbols included.
     """
 
-    run_id: str
+    run_id: RunId
     seed: int
     settings: GateSettings
     trials: int

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.contract.base import Frozen
+from schemas.contract.identifiers import RunId
 from schemas.contract.instant import Instant
 from schemas.contract.judgement import Recommendation
 
@@ -27,7 +28,7 @@ class Trial(Frozen):
 
     kind: Literal["trained", "scored", "judged"]
     time: Instant
-    run_id: str
+    run_id: RunId
     data_dir: str
     settings: str
     code: str
@@ -78,7 +79,7 @@ class TrialLine(Frozen):
 class ScoredTrial(Frozen):
     """A scored trial of another configuration: its Sharpe ratios, and where its daily returns are."""
 
-    run_id: str
+    run_id: RunId
     sharpes: dict[str, float]
     periods_per_year: int
     returns_sha256: str | None

@@ -22,6 +22,7 @@ from orchestrator.dispatch.work import Key
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.presence import Presence
 from schemas.contract.task import Role
+from schemas.files.folder_id import give_folder_id
 from schemas.files.layout import RunLayout
 from schemas.redis.presences import read_presences
 from tests.conftest import clean_environment, processes_about, write_bars
@@ -113,7 +114,7 @@ class Run:
     def reaches(self, count: int) -> None:
         """Wait until that many windows have ended."""
         wait_for(lambda: self.ended() >= count or self.process.poll() is not None, f"{count} outcomes", within_s=90)
-        assert self.process.poll() is None, self.finish()
+        assert self.process.poll() is None, (self.cwd / f"{self.run_id}.txt").read_text()[-1500:]
 
     def finish(self, within_s: float = 120.0) -> int:
         """Wait for the end; the exit code."""
@@ -254,6 +255,10 @@ class Lab:
         cwd.mkdir(parents=True, exist_ok=True)
         self.served.unlink()
         self.served.symlink_to(cwd / "data")
+        own = give_folder_id(cwd / "data")
+        wait_for(
+            lambda: {each.folders.folder_id for each in self.present().values()} <= {own}, "heartbeats of its folder"
+        )
         process = self.orchestrator(
             cwd, run_id, "run", "--source", f"csv:{self.bars}", *SPAN, "--run-id", run_id,
             "--broker", self.url, "--no-local-workers", *arguments,

@@ -69,7 +69,7 @@ def test_a_judged_run_without_a_line_is_said(logs: tuple[Path, Path]) -> None:
     layout = RunLayout.under(logs[1].parent, "r9")
     layout.folder.mkdir(parents=True)
     layout.statistics.touch()
-    assert any("1 judged runs" in fault and "r9" in fault for fault in known_trials(logs).faults)
+    assert any("No line for 1 of the judged runs" in fault and "r9" in fault for fault in known_trials(logs).faults)
 
 
 def test_trials_of_other_folders_are_not_missed_in_the_copy(logs: tuple[Path, Path]) -> None:

@@ -9,8 +9,8 @@ from schemas.contract.folders import Folders
 from schemas.contract.judgement import GateReport, Ruling
 from schemas.contract.task import FailureClass, Role, RunTask, Status
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_model, write_model
+from schemas.files.layout import RunLayout, audit_folder
+from schemas.files.run_files import read_manifest, read_model, write_model
 from tests.workers.judging.runs import RUN, stored_run
 from workers.handlers.execute import attempt
 from workers.judging.evidence import Evidence
@@ -44,6 +44,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
     settings = GateSettings(repetitions=300, permutations=200)
     found = stored_run(tmp_path_factory.mktemp("registry"), days=320, gates=settings)
     write_model(found.validation, validate(found))
+    audit_folder(read_manifest(found).config.release_dir, RUN).mkdir(parents=True)
     return found
 
 
