@@ -209,6 +209,9 @@ class Lab:
     def present(self) -> dict[str, Presence]:
         return read_presences(self.redis)
 
+    def _served_folders(self) -> set[str]:
+        return {each.folders.folder_id for each in self.present().values() if each.folders is not None}
+
     def busy(self) -> Presence:
         """A worker that holds windows of the newest run: by its ledger, as a window ends between two heartbeats."""
 
@@ -256,9 +259,7 @@ class Lab:
         self.served.unlink()
         self.served.symlink_to(cwd / "data")
         own = give_folder_id(cwd / "data")
-        wait_for(
-            lambda: {each.folders.folder_id for each in self.present().values()} <= {own}, "heartbeats of its folder"
-        )
+        wait_for(lambda: self._served_folders() <= {own}, "heartbeats of its folder")
         process = self.orchestrator(
             cwd, run_id, "run", "--source", f"csv:{self.bars}", *SPAN, "--run-id", run_id,
             "--broker", self.url, "--no-local-workers", *arguments,
