@@ -198,17 +198,14 @@ class TrainingConfig(BarInterval):
     @classmethod
     def _known_label(cls, value: str) -> str:
         if value not in LABELS and not value.isidentifier():
-            near = get_close_matches(value, LABELS, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            meant = "".join(f"; did you mean {near}?" for near in get_close_matches(value, LABELS, n=1))
             raise ValueError(f"must be {', '.join(LABELS)}, or the name of a label of --plugins{meant}")
         return value
 
     @field_validator("features", mode="before")
     @classmethod
     def _split_features(cls, value: object) -> object:
-        if isinstance(value, str):
-            return split_names(value)
-        return split_names(value) if is_texts(value) else value
+        return split_names(value) if isinstance(value, str) or is_texts(value) else value
 
     @field_validator("teacher")
     @classmethod

@@ -18,7 +18,7 @@ ALSO = {
     "predict": ("--as-of", "2024-12-31"),
 }
 # Of a vendor, a key, a server, a folder that the text invents, or a plan that has too little to compute a power from.
-NOT_HERE = {"breeze", "KEY.pub", "release.pub", "--broker", "jsonl:DIR", "--power"}
+NOT_HERE = {"breeze", "KEY.pub", "release.pub", "secrets/gurukul.url", "--broker", "jsonl:DIR", "--power"}
 READS = {
     "acl", "compare", "explain", "export", "features", "plan", "predict", "releases", "replay", "runs", "status",
     "telemetry", "verify", "watch",

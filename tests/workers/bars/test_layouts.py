@@ -253,8 +253,8 @@ def test_a_list_of_symbols_beside_the_bars_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("symbol,date,note\nTCS,2024-01-01,split\n")
     source = CsvFolder(SourceRequest(str(tmp_path), "1day", "UTC"))
     (other, name) = sorted(source.symbols(), key=is_symbol)
-    assert name == "TCS" and other.startswith("events.csv (column ")
+    assert name == "TCS" and other.startswith("events.csv (columns ")
     assert source.read("TCS").findings == []
     (tmp_path / "TCS.csv").unlink()
-    with pytest.raises(RequestError, match=r"contains no bars: events\.csv \(column .* missing"):
+    with pytest.raises(RequestError, match=r"contains no bars: events\.csv \(columns .* missing"):
         listed(tmp_path, "1day")
