@@ -27,6 +27,8 @@ def give_folder_id(data_dir: str | Path) -> str:
 
     Of two hosts that give one at once, both get the same.
     """
+    if found := folder_id(data_dir):
+        return found
     folder = Path(data_dir)
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

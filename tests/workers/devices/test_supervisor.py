@@ -93,16 +93,8 @@ def twin(since: datetime) -> Presence:
     return Presence(device=DEVICE, host="test", pid=os.getpid(), machine="another", since=since)
 
 
-def test_a_second_machine_of_one_name_takes_names_of_its_own(
-    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its process ids mean nothing here: if the other one's heartbeat stays, the names here end in this machine's part.
-
-    Both serve a queue of their own. A process of this machine that has that name already is an error.
-    """
-    monkeypatch.setattr(supervisor, "EXPIRY_S", 0.0)
-    monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
-    beat(redis, twin(datetime.now(UTC)).model_copy(update={"pid": 2**22 + 1}), expiry_s=60)
+def names_started(server: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the devices whose workers a supervisor starts; it stops once it has started one."""
     started: list[str] = []
     stop = threading.Event()
 
@@ -113,6 +105,20 @@ def test_a_second_machine_of_one_name_takes_names_of_its_own(
 
     monkeypatch.setattr(supervisor, "_start", start)
     supervised(server, stop)
+    return started
+
+
+def test_a_second_machine_of_one_name_takes_names_of_its_own(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process ids mean nothing here: if the other one's heartbeat stays, the names here end in this machine's part.
+
+    Both serve a queue of their own. A process of this machine that has that name already is an error.
+    """
+    monkeypatch.setattr(supervisor, "EXPIRY_S", 0.0)
+    monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
+    beat(redis, twin(datetime.now(UTC)).model_copy(update={"pid": 2**22 + 1}), expiry_s=60)
+    started = names_started(server, monkeypatch)
     own = f"{DEVICE.name}-{machine_part()}"
     assert started == [own] and list(read_presences(redis)) == [DEVICE.name]
     served = DEVICE.model_copy(update={"name": own})
@@ -132,16 +138,7 @@ def test_of_two_machines_of_one_name_that_start_at_once_one_takes_another_name(
     """The other has taken the name and sent no heartbeat yet: both served one queue, and lost each other's windows."""
     monkeypatch.setattr(supervisor, "EXPIRY_S", 0.0)
     redis.set(served_key(DEVICE.name), namesake())
-    started: list[str] = []
-    stop = threading.Event()
-
-    def start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
-        started.append(device.name)
-        stop.set()
-        return subprocess.Popen(["sleep", "60"])
-
-    monkeypatch.setattr(supervisor, "_start", start)
-    supervised(server, stop)
+    started = names_started(server, monkeypatch)
     assert started == [f"{DEVICE.name}-{machine_part()}"]
     assert redis.keys("served:*") == [served_key(DEVICE.name).encode()], "a name of its own is left, another's stays"
     redis.delete(served_key(DEVICE.name))
