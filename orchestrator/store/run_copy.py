@@ -5,13 +5,13 @@ a reader finds the files of one moment, and a host that has lost the run without
 """
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.ledger.ledger import Ledger
 from schemas.config.run import RunConfig
-from schemas.contract.errors import RequestError
+from schemas.contract.errors import FileError, RequestError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import WINDOW_ROLES, Status
 from schemas.files.atomic import sha256_of, to_json
@@ -37,8 +37,11 @@ class RunCopy:
         self._earlier: set[str] = set()
 
     def begin(self) -> None:
-        """Take over from the last publisher; called once the lease is held."""
+        """Take over from the last publisher, whose objects are removed in time; called once the lease is held."""
         self._seen = self._mirror.store.get(self._list)
+        if self._seen is not None:
+            with suppress(FileError):
+                self._last = set(_listed(self._seen, f"{self._mirror.store.url}/{self._list}").values())
 
     def publish(self, ledger: bytes) -> None:
         """Publish ledger, rows, verdicts, event log and audit bundle; artifacts and bars are in the store already.
@@ -80,9 +83,7 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     mirror.pull(layout.manifest)
     manifest = read_manifest(layout)
     places = _places(mirror, layout, manifest.config)
-    files = model_of(
-        content, ListedFiles, f"{mirror.store.url}/{listed}", remedy="resume the run on its own host"
-    ).files
+    files = _listed(content, f"{mirror.store.url}/{listed}")
     together(lambda key: mirror.pull(_path_of(key, places), files[key], _copy_key(mirror, layout, files[key])), files)
     with closing(Ledger(layout.ledger, read_only=True)) as opened:
         wanted = [
@@ -100,6 +101,11 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     rows = manifest.bars.symbols if manifest.bars is not None else {}
     together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
     return layout
+
+
+def _listed(content: bytes, source: str) -> dict[str, str]:
+    """Digests of the files of a copy by key; FileError if the list is damaged."""
+    return model_of(content, ListedFiles, source, remedy="resume the run on its own host").files
 
 
 def _copy_key(mirror: Mirror, layout: RunLayout, digest: str) -> str:

@@ -107,3 +107,7 @@ def test_a_copy_can_be_fetched_while_the_next_is_published(one: Host, tmp_path: 
     for message in ("third", "fourth", "fifth"):
         one.publish(message)
     assert len(list((tmp_path / "store/models/r/copies").iterdir())) == 5, "run.json, and two of ledger and rows"
+    two.begin()
+    for message in ("sixth", "seventh", "eighth"):
+        two.publish(message)
+    assert len(list((tmp_path / "store/models/r/copies").iterdir())) <= 7, "of the publisher before, none but its last"
