@@ -50,9 +50,9 @@ class Presence(Frozen):
     `machine` identifies the operating system and process namespace of `pid`; empty in an earlier version's heartbeat.
     `beats` counts the heartbeats of this process, so that no two are the same; `sent_s` is the broker's Unix time, as
     far as the worker knows it; `keys` names the keys whose signatures it accepts. `round_trip_s` is what the last one
-    took, None for the first. `transfer_s` is how long the files of a window usually take from and to the store, in all.
-    `clock_ahead_s` is how far the host's clock was ahead of the broker's then. `free_gib` is
-    what is free on the disk of its data folder.
+    took, None for the first; `distance_s` the shortest of the last ones, which no busy moment makes longer.
+    `transfer_s` is how long the files of a window usually take from and to the store, in all. `clock_ahead_s` is how
+    far the host's clock was ahead of the broker's then. `free_gib` is what is free on the disk of its data folder.
     `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
     counts attempts that ended since the worker started, `rate` those per second over the last minute. A draining worker
     finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
@@ -70,6 +70,7 @@ class Presence(Frozen):
     sent_s: float = 0.0
     keys: tuple[str, ...] = ()
     round_trip_s: float | None = None
+    distance_s: float | None = None
     transfer_s: float = 0.0
     clock_ahead_s: float | None = None
     free_gib: float | None = None
@@ -92,5 +93,5 @@ class Presence(Frozen):
     @property
     def distance(self) -> str:
         """How far away the device is from the broker; empty if that costs no time."""
-        trip_s = self.round_trip_s or 0.0
+        trip_s = self.distance_s or 0.0
         return f"{1000 * trip_s:.0f} ms from the broker" if trip_s >= FAR_S else ""

@@ -34,6 +34,7 @@ from workers.handlers.copies import keep_copies
 from workers.plugins.call_note import noted_call
 
 RATE_SPAN_S = 60.0
+KEPT_ROUND_TRIPS = 10
 # A worker that ends waits so long until its outcomes are accepted.
 FINISH_S = 60.0
 
@@ -59,6 +60,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.report = own_report()
         self.beats = count(1)
         self.clock_ahead_s: float | None = None
+        self.round_trips_s: deque[float] = deque(maxlen=KEPT_ROUND_TRIPS)
         self.counts: deque[tuple[float, int]] = deque()
         signals.worker_shutting_down.connect(self._drain)
         signals.worker_shutdown.connect(self._sign_off)
@@ -130,6 +132,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             sent_s=round(time.time() - (self.clock_ahead_s or 0.0), 3),
             keys=fleet_key().names,
             round_trip_s=self.desk.round_trip_s,
+            distance_s=min(self.round_trips_s, default=None),
             transfer_s=self.desk.transfer_s,
             clock_ahead_s=self.clock_ahead_s,
             free_gib=round(free_gib(folders.data_dir), 2),
@@ -161,6 +164,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
     def _beaten(self, began_s: float, wall_s: float, server_s: float) -> None:
         """Learn from the reply to a heartbeat how far the broker is, and how far ahead of its clock this host's."""
         self.desk.round_trip_s = round(time.monotonic() - began_s, 4)
+        self.round_trips_s.append(self.desk.round_trip_s)
         self.clock_ahead_s = round(wall_s + self.desk.round_trip_s / 2 - server_s, 3)
 
     def _rate(self, done: int) -> float:

@@ -57,7 +57,7 @@ def test_a_fleet_that_lacks_nothing(redis: Redis, server: str, tmp_path: Path) -
         ({"free_gib": 0.25}, "has 0.25 GiB free, and workers need 1; free some"),
         ({"clock_ahead_s": -90.0}, "is 90 s behind that of the broker; set both by a time server"),
         ({"draining": True}, "it is leaving"),
-        ({"round_trip_s": 0.2}, "200 ms from the broker"),
+        ({"round_trip_s": 0.3, "distance_s": 0.2}, "200 ms from the broker"),
         ({"folders": None}, "an earlier version"),
     ],
 )

@@ -31,7 +31,7 @@ def send_heartbeats(redis: Redis) -> None:
         heartbeat("cpu0@alpha", held=work, running=work[:2], done=1234, rate=3.5, utilisation=0.93, memory_mib=512.0),
         heartbeat("cpu1@alpha"),
         heartbeat("gpu0@beta", DeviceKind.GPU, draining=True, utilisation=0.4, memory_mib=9000.0,
-                  memory_total_mib=81559.0, round_trip_s=0.12),
+                  memory_total_mib=81559.0, distance_s=0.12),
         heartbeat("gpu1@beta", DeviceKind.GPU, versions=other),
     ):  # fmt: skip
         beat(redis, presence, EXPIRY_S)
