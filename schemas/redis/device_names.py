@@ -18,6 +18,7 @@ from schemas.contract.machine import this_machine
 from schemas.contract.process import still_runs
 from schemas.contract.received import UnreadableError, received
 from schemas.redis.keys import served_key
+from schemas.redis.script import TAKE_NAME
 
 # A name that is not kept for so long is free: its host has lost power, or its container was killed.
 EXPIRY_S, KEPT_EVERY_S = 10.0, 3.0
@@ -46,17 +47,15 @@ class Server(Frozen):
 def take_name(redis: Redis, device: str) -> Server | None:
     """Take a device's name for this process; the process that has it, None if this one has it now.
 
-    That of a process of this machine which has ended is free. RedisError without a broker.
+    That of a process of this machine which has ended is free: of two that find it, the first has the name. RedisError
+    without a broker.
     """
-    key, own = served_key(device), _own()
-    if redis.set(key, own, px=EXPIRY_MS, nx=True):
-        return None
-    before: Any = redis.get(key)
-    if (other := _server(before)) is not None and (other.is_elsewhere or _still_runs(other)):
-        return other
-    # Of two processes that find the same one ended, the first to write has the name.
-    replaced: Any = redis.set(key, own, px=EXPIRY_MS, get=True)
-    return None if replaced in (before, None) else _server(replaced)
+    seen = b""
+    while (found := TAKE_NAME.run(redis, *_taking(device, seen))) is not None:
+        if (other := _server(found)) is not None and (other.is_elsewhere or _still_runs(other)):
+            return other
+        seen = found  # it has ended; another process may take the name first
+    return None
 
 
 def keep_names(redis: Redis, devices: Sequence[str]) -> dict[str, Server]:
@@ -64,16 +63,20 @@ def keep_names(redis: Redis, devices: Sequence[str]) -> dict[str, Server]:
 
     A name that was not kept for EXPIRY_S is taken again. RedisError without a broker.
     """
-    with redis.pipeline(transaction=False) as pipe:
-        for device in devices:
-            pipe.get(served_key(device))
-        found = {device: _server(body) for device, body in zip(devices, pipe.execute(), strict=True)}
-    others = {device: server for device, server in found.items() if server is not None and not server.is_own}
-    with redis.pipeline(transaction=False) as pipe:
-        for device in devices:
-            if device not in others:
-                pipe.set(served_key(device), _own(), px=EXPIRY_MS)
-        pipe.execute()
+    others: dict[str, Server] = {}
+    seen = dict.fromkeys(devices, b"")
+    while seen:
+        with redis.pipeline(transaction=False) as pipe:
+            for device, body in seen.items():
+                TAKE_NAME.run(pipe, *_taking(device, body))
+            found = dict(zip(seen, pipe.execute(), strict=True))
+        seen = {}
+        for device, body in found.items():
+            server = _server(body)
+            if server is not None and not server.is_own:
+                others[device] = server
+            elif body is not None:
+                seen[device] = body
     return others
 
 
@@ -85,9 +88,10 @@ def leave_name(redis: Redis, device: str) -> None:
         redis.delete(key)
 
 
-def _own() -> str:
+def _taking(device: str, seen: bytes) -> tuple[list[str], list[str | bytes | int]]:
+    """Keys and arguments of TAKE_NAME: this process takes a name at which it has seen these bytes."""
     own = Server(pid=os.getpid(), since=time.time(), machine=this_machine(), host=platform.node())
-    return own.model_dump_json()
+    return [served_key(device)], [seen, own.model_dump_json(), EXPIRY_MS]
 
 
 def _still_runs(other: Server) -> bool:

@@ -62,6 +62,7 @@ REPORT = Script("report", keys=4, arguments=3, library="dead_letter")
 BEAT = Script("beat", keys=4, arguments=3, library="dead_letter")
 PRESENT_DEVICES = Script("present_devices", keys=2, arguments=2)
 SIGN_OFF = Script("sign_off", keys=2, arguments=1)
+TAKE_NAME = Script("take_name", keys=1, arguments=3)
 TAKE_SLOT = Script("take_slot", keys=1, arguments=1)
 READ_STREAM = Script("read_stream", keys=1, arguments=4)
 READ_QUEUE = Script("read_queue", keys=1, arguments=2)
@@ -71,6 +72,6 @@ SHARE = Script("share", keys=3, arguments=4, library="dead_letter")
 HEAL = Script("heal", keys=2, arguments=1, library="dead_letter")
 
 SCRIPTS = (
-    EMIT, CONTINUE_NUMBERING, CLAIM, GIVE_BACK, RECALL, REPORT, BEAT, PRESENT_DEVICES, SIGN_OFF, TAKE_SLOT,
-    READ_STREAM, READ_QUEUE, LAST_ENTRY, SET_ASIDE, SHARE, HEAL,
+    EMIT, CONTINUE_NUMBERING, CLAIM, GIVE_BACK, RECALL, REPORT, BEAT, PRESENT_DEVICES, SIGN_OFF, TAKE_NAME,
+    TAKE_SLOT, READ_STREAM, READ_QUEUE, LAST_ENTRY, SET_ASIDE, SHARE, HEAL,
 )  # fmt: skip

@@ -20,6 +20,8 @@ from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
 from schemas.contract.machine import machine_part, this_machine
 from schemas.contract.presence import Presence
+from schemas.contract.process import still_runs
+from schemas.redis import device_names
 from schemas.redis.device_names import Server, keep_names, leave_name, take_name
 from schemas.redis.keys import served_key
 from schemas.redis.presences import beat, read_presences, sign_off
@@ -211,6 +213,36 @@ def test_a_name_of_a_process_that_has_ended_is_free(redis: Redis) -> None:
     assert other is not None and other.pid == os.getpid() and redis.pttl(key) > 0
     leave_name(redis, DEVICE.name)
     assert take_name(redis, DEVICE.name) is None
+    leave_name(redis, DEVICE.name)
+
+
+def test_of_two_that_find_a_process_ended_the_first_has_its_name(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second writes nothing over it: the first would find its name lost, and both would end."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    key, here = served_key(DEVICE.name), {"since": time.time(), "machine": this_machine(), "host": "test"}
+    before, first = (Server(pid=pid, **here).model_dump_json() for pid in (ended.pid, os.getppid()))
+    redis.set(key, before)
+
+    def look(pid: int, since: float) -> bool:
+        redis.set(key, first)
+        return still_runs(pid, since)
+
+    monkeypatch.setattr(device_names, "still_runs", look)
+    other = take_name(redis, DEVICE.name)
+    assert other is not None and other.pid == os.getppid()
+    assert redis.get(key) == first.encode()
+    assert list(keep_names(redis, [DEVICE.name])) == [DEVICE.name] and redis.get(key) == first.encode()
+    redis.delete(key)
+
+
+def test_a_name_at_a_key_of_another_type_is_taken(redis: Redis) -> None:
+    """Junk keeps no device from its work."""
+    for call in (take_name, lambda redis, name: keep_names(redis, [name])):
+        redis.delete(served_key(DEVICE.name))
+        redis.rpush(served_key(DEVICE.name), "junk")
+        assert not call(redis, DEVICE.name)
+        assert redis.type(served_key(DEVICE.name)) == b"string"
     leave_name(redis, DEVICE.name)
 
 
