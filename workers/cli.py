@@ -43,7 +43,7 @@ from schemas.files.modes import be_private
 from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
 from schemas.redis.client import BROKER_ENV
 from schemas.store.probe import checked_store
-from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
+from schemas.terminal.command_help import HELP_SETTINGS, PanelledCommand
 from schemas.terminal.version_option import VersionOption
 from workers.celery.parent_watch import end_with
 from workers.devices.discovery import find_devices
@@ -97,7 +97,7 @@ HERE = ["."]
 
 cli = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-    context_settings=HELP_FLAGS,
+    context_settings=HELP_SETTINGS,
 )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def main(_: VersionOption = False) -> None:
     """Train windows on this machine's devices."""
 
 
-@cli.command(cls=PanelledCommand, context_settings=HELP_FLAGS)
+@cli.command(cls=PanelledCommand, context_settings=HELP_SETTINGS)
 def start(
     devices: Annotated[
         str, typer.Option(help="auto, gpu:0,1 or cpu:DEVICESxSLOTS.", envvar="GURUKUL_DEVICES")
@@ -165,7 +165,7 @@ def start(
         raise typer.Exit(error.exit_code if isinstance(error, GurukulError) else ExitCode.REFUSED) from None
 
 
-@cli.command(cls=PanelledCommand, context_settings=HELP_FLAGS)
+@cli.command(cls=PanelledCommand, context_settings=HELP_SETTINGS)
 def health(broker: Broker = None, broker_file: BrokerFile = None) -> None:
     """Check that a worker of this machine is alive.
 

@@ -49,7 +49,7 @@ def fleet(
     until they run nothing. `uncordon` ends both. The broker keeps it until then, also while they are offline.
 
     \b
-    Example:
+    Examples:
       orchestrator fleet --broker redis://127.0.0.1:6379/0
       orchestrator fleet drain gpu0@beta --broker redis://127.0.0.1:6379/0
     """

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from orchestrator.cli.broker_file import with_broker_file
 from orchestrator.cli.error_boundary import guarded
 from orchestrator.cli.run_choice import with_run_choice
-from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
+from schemas.terminal.command_help import HELP_SETTINGS, PanelledCommand, WholeWords, held
 
 # Each name is a module of orchestrator.cli with a function, or a Typer group, of the same name.
 SECTIONS = {
@@ -23,7 +23,7 @@ SECTIONS = {
 }
 
 
-class SectionedGroup(TyperGroup):
+class SectionedGroup(WholeWords, TyperGroup):
     """A command group whose help has one heading per section, and the whole summary of every command."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -35,7 +35,7 @@ class SectionedGroup(TyperGroup):
         width = max(map(len, self.commands))
         for section, rows in sections.items():
             with formatter.section(section):
-                formatter.write_dl([(name.ljust(width), summary) for name, summary in rows])
+                formatter.write_dl([(name.ljust(width), held(summary)) for name, summary in rows])
 
 
 def group_of(package: str, sections: Mapping[str, Iterable[str]], *, completion: bool = False) -> typer.Typer:
@@ -45,7 +45,7 @@ def group_of(package: str, sections: Mapping[str, Iterable[str]], *, completion:
     """
     group = typer.Typer(
         cls=SectionedGroup, no_args_is_help=True, add_completion=completion, pretty_exceptions_enable=False,
-        rich_markup_mode=None, context_settings=HELP_FLAGS,
+        rich_markup_mode=None, context_settings=HELP_SETTINGS,
     )  # fmt: skip
     for section, names in sections.items():
         for name in names:
@@ -54,5 +54,5 @@ def group_of(package: str, sections: Mapping[str, Iterable[str]], *, completion:
                 group.add_typer(command, name=name, rich_help_panel=section)
             else:
                 own = guarded(with_broker_file(with_run_choice(command)))
-                group.command(name, cls=PanelledCommand, context_settings=HELP_FLAGS, rich_help_panel=section)(own)
+                group.command(name, cls=PanelledCommand, context_settings=HELP_SETTINGS, rich_help_panel=section)(own)
     return group

@@ -1,5 +1,7 @@
 """Help of a command: its options in panels, each with the type of its value."""
 
+import inspect
+import re
 from typing import Any
 
 import typer
@@ -12,11 +14,40 @@ from schemas.terminal.value_types import choices_of, shown_type
 # Panels of options, in the order of a command's help. Options of no panel stand in the last one that the command has.
 PANELS = ("Search", "Data", "Windows", "Labels", "Models", "Costs", "Execution", "Output")
 OPTIONS = "Options"
+# Columns of the longest option whose text begins in its line, where the terminal is narrow.
+NARROW_NAMES = 30
+# Longer lines are hard to read; without it, help has 80 columns however wide the terminal is.
+WIDEST = 120
 # For typer's `context_settings`.
-HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
+HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": WIDEST}
+# A hyphen and a blank at which no line ends.
+HYPHEN, BLANK = "\u2011", "\u00a0"
 
 
-class PanelledCommand(TyperCommand):
+class WholeWords:
+    """Help in which no line ends inside a flag, a date or a default."""
+
+    help: str | None
+
+    def get_help(self, ctx: Any) -> str:
+        """The base's text."""
+        text: str = super().get_help(ctx)  # type: ignore[misc]
+        return text.replace(HYPHEN, "-").replace(BLANK, " ")
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(held(inspect.cleandoc(self.help or "")))
+
+
+def held(text: str) -> str:
+    """The text with hyphens, and with blanks before a default or a variable, at which no line ends."""
+    named = re.sub(r"default: |env var: ", lambda found: found[0].replace(" ", BLANK), text)
+    return named.replace("-", HYPHEN)
+
+
+class PanelledCommand(WholeWords, TyperCommand):
     """A command whose help has one heading per panel of options, and real types."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -50,11 +81,18 @@ class PanelledCommand(TyperCommand):
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": arguments}
         for each, panel in zip(options, panel_of, strict=True):
             if record := each.get_help_record(ctx):
-                panels.setdefault(str(panel or last), []).append(record)
+                panels.setdefault(str(panel or last), []).append((record[0], _plain_bounds(record[1])))
         for heading in ("Arguments", *PANELS, OPTIONS):
             if rows := panels.get(heading):
                 with formatter.section(heading):
-                    formatter.write_dl(rows)
+                    widest_name = max(NARROW_NAMES, formatter.width // 3)
+                    formatter.write_dl([(name, held(text)) for name, text in rows], col_max=widest_name)
+
+
+def _plain_bounds(text: str) -> str:
+    """An option's text with the bounds of its value in words, and whole numbers without a point."""
+    text = re.sub(r"\b(\d+)\.0\b(?=[;\]<])", r"\1", text)
+    return re.sub(r"\bx>=(\S+?)(?=\])", r"at least \1", re.sub(r"(\S+?)<=x<=(\S+?)(?=\])", r"\1 to \2", text))
 
 
 def _fault(param: TyperArgument | TyperOption, error: ValidationError) -> str:
