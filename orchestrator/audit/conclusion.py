@@ -50,7 +50,7 @@ def conclude(manifest: RunManifest, statistics: Statistics, validation: Validati
         sentence=_sentence(recommendation, statistics, per_year),
         span=_span(manifest, validation),
         earned=(
-            *(_earned(name, validation.trading[name], validation.days / per_year) for name in (STUDENT, ALWAYS_LONG)),
+            *(_earned(name, validation.trading[name], validation.days, per_year) for name in (STUDENT, ALWAYS_LONG)),
             CASH,
         ),
         sureness=(_alpha(statistics, per_year, trials), _skill(statistics, validation)),
@@ -121,8 +121,9 @@ def _span(manifest: RunManifest, validation: Validation) -> str:
     return f"{validation.days:,} {unit} ({shown(years)} years), {validation.first} to {validation.last}"
 
 
-def _earned(name: str, found: Trading, years: float) -> Earned:
+def _earned(name: str, found: Trading, scored_days: int, per_year: int) -> Earned:
     """Growth of less than a year is not extrapolated to one."""
+    years = (found.days or scored_days) / per_year
     kept = max(1.0 + found.growth_percent / 100.0, 0.0)
     a_year = f"{shown(100.0 * (kept ** (1.0 / years) - 1.0), '+')} %" if years >= 1.0 else shown(None)
     return Earned(

@@ -84,6 +84,7 @@ class ValueScores(Ordering):
 class Trading(Frozen):
     """Statistics of a strategy's netted book: daily returns on capital in bps, ratios per year.
 
+    `days`: sessions from the first decision to the end of the last position; 0 if it was judged by an earlier version.
     `trades`: rows that it decided to hold; `hit_rate`: share of them that gained before cost. `growth_percent`:
     compounded net return over all days. `max_drawdown_percent`: largest fall of the compounded equity below its peak;
     `under_water_days`: longest time below one. `turnover_a_day`: value bought and sold over the capital.
@@ -93,6 +94,7 @@ class Trading(Frozen):
     what the line leaves. `_low` to `_high`: 95 % intervals, with EWC errors.
     """
 
+    days: int = 0
     trades: int
     hit_rate: float | None
     hit_low: float | None

@@ -141,7 +141,8 @@ def test_the_numbers_of_the_report_can_be_recomputed_as_the_docs_say(
         ("sharpe", trading["sharpe"]),
     ):
         assert found[name] == pytest.approx(wanted, rel=1e-9, abs=1e-12), name
-    assert found["years"] == validation["days"] / stored.manifest.periods_per_year
+    assert found["years"] == trading["days"] / stored.manifest.periods_per_year
+    assert trading["days"] > validation["days"], "the last positions are held longer than the last decision"
 
 
 def trained_window(stored: gurukul.StoredRun) -> str:

@@ -27,6 +27,7 @@ def results(
     turnover = float(book.traded.sum() / len(daily))
     gross = float(book.gross.sum() / len(daily))
     return Trading(
+        days=len(daily),
         trades=len(made),
         hit_rate=float(hits.mean()) if len(made) else None,
         hit_low=None if low is None else max(low, 0.0),

@@ -41,7 +41,7 @@ def criterion(name: str, part: str, ruling: str, **numbers: Any) -> Criterion:
 def concluded(
     *, permutation: str = "pass", alpha: str = "pass", net: str = "pass", at: float = 2.0, high: float = 5.0,
     ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
-    notes: tuple[str, ...] = (), days: int = 504, growth: float = 10.0, hurdle: float = 0.0,
+    notes: tuple[str, ...] = (), days: int = 504, book_days: int = 0, growth: float = 10.0, hurdle: float = 0.0,
     net_at: float | None = None, counted: dict[str, Any] | None = None, interval: str = "1day", label: str = "fixed",
     constant: int = 2, live: str | None = None, **settings: Any,
 ) -> Conclusion:  # fmt: skip
@@ -67,7 +67,7 @@ def concluded(
     )  # fmt: skip
     traded: dict[str, Any] = {
         "information_ratio": ratio, "growth_percent": growth, "net_bps_a_day": 2.0, "max_drawdown_percent": 5.04,
-        "sharpe": 0.8, "trades": 100,
+        "sharpe": 0.8, "trades": 100, "days": book_days,
     }  # fmt: skip
     loss: dict[str, Any] = {"log_loss": 0.6}
     order: dict[str, Any] = {"rank_ic": 0.0312, "rank_ic_t": 2.51, "tail_spread_bps": 14.2, "tail_spread_t": 1.1}
@@ -177,13 +177,17 @@ def test_a_candidate_is_beside_the_live_release() -> None:
 
 
 def test_growth_is_per_year_where_there_is_one() -> None:
-    """Two years of 15 % are 7.24 % per year; less than a year is not extrapolated, and all that was lost is -100 %."""
+    """Two years of 15 % are 7.24 % per year; less than a year is not extrapolated, and all that was lost is -100 %.
+
+    The book's own days count, which are more than the scored ones, where they are known.
+    """
     assert [concluded(growth=each).earned[0].a_year for each in (15.0, -100.0, -130.0)] == [
         "+7.24 %",
         "-100 %",
         "-100 %",
     ]
     assert concluded(days=200).earned[0].a_year == "\N{EN DASH}"
+    assert concluded(growth=15.0, days=499, book_days=504).earned[0].a_year == "+7.24 %"
 
 
 def test_trials_are_counted_as_the_test_counts_them() -> None:

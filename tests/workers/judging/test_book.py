@@ -382,7 +382,7 @@ def test_results_by_hand() -> None:
     p = rows({"A": series}, [5, 10, 15])
     book = keep_book(p, {"A": series}, held(p), terms())
     found = results(book, p, held(p), terms(), 252, CASH)
-    assert found.trades == 3
+    assert (found.trades, found.days) == (3, len(book.day))
     assert found.hit_rate == pytest.approx((p.forward_return > 0).mean())
     assert found.break_even_bps == pytest.approx(2e4 * book.gross.sum() / book.traded.sum())
     assert found.break_even_bps is not None and found.break_even_bps > 0
