@@ -163,9 +163,12 @@ def _build(
 
 
 def _golden(config: ReleaseConfig, manifest: RunManifest, layout: RunLayout, students: dict[str, RunRow]) -> GoldenMade:
+    assert manifest.bars is not None
+    interval, rows = manifest.config.interval, manifest.bars.symbols
     request = GoldenRequest(
         data_dir=str(Path(config.data_dir).absolute()),
-        interval=manifest.config.interval,
+        interval=interval,
+        bars={symbol: str(layout.bars_read(interval, symbol, rows[symbol].sha256).absolute()) for symbol in rows},
         students={
             symbol: str(layout.artifact(row.window_label, Role.STUDENT).absolute()) for symbol, row in students.items()
         },

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.bars.kept_bars import keep_bars
 from orchestrator.ledger.export import planned_of
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.planning.reach import doubts
 from orchestrator.planning.windows import plan
-from orchestrator.runs.preflight import refuse_hopeless, stale_bars
+from orchestrator.runs.preflight import lost_bars, refuse_hopeless, stale_bars
 from orchestrator.runs.universe import universe_of, universe_sentences
+from orchestrator.store.kept_bars import keep_bars
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import FinalError
@@ -58,7 +58,9 @@ def have_bars(context: RunContext, course: Course) -> None:
     """Store bars and plan windows if that was not done yet; PhaseError if bars of the plan are no longer available."""
     manifest = context.manifest
     config, known = manifest.config, manifest.bars
-    stale = stale_bars(config, known.symbols.values()) if known is not None else []
+    rows = known.symbols.values() if known is not None else ()
+    # A study's trials read the stored bars; a run's windows read them by digest.
+    stale = lost_bars(config, rows, context.layout) if course.is_judged else stale_bars(config, rows)
     if known is not None and not stale:
         return
     if config.skip_fetch:

@@ -32,11 +32,11 @@ from schemas.contract.universe import Universe
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import PlannedWindow, SkipReason
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import BarsLayout
+from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.trial_log import known_trials, trial_logs
 from schemas.redis.client import connect
 from schemas.redis.presences import read_presences
-from schemas.store.mirror import Mirror
+from schemas.store.mirror import Mirror, has_digest
 from schemas.store.probe import checked_store
 
 # What to change if the plan skips all windows for one reason; the details of the others name it.
@@ -128,7 +128,8 @@ def refuse_missing_extras(manifest: RunManifest) -> None:
     config, known = manifest.config, manifest.bars
     if not config.local_workers:
         return
-    reads = not config.skip_fetch and (known is None or bool(stale_bars(config, known.symbols.values())))
+    layout = RunLayout.under(config.data_dir, manifest.run_id)
+    reads = not config.skip_fetch and (known is None or bool(lost_bars(config, known.symbols.values(), layout)))
     request = PreflightRequest(
         devices=config.devices,
         bars=config.bars(*days_asked_for(config)) if reads else None,
@@ -169,6 +170,16 @@ def stale_bars(config: RunConfig, coverage: Iterable[Coverage]) -> list[Path]:
     bars = BarsLayout.under(config.data_dir, config.interval)
     paths = {bars.bars(row.symbol): row.sha256 for row in coverage}
     return [path for path, sha256 in paths.items() if not path.is_file() or sha256_of(path) != sha256]
+
+
+def lost_bars(config: RunConfig, coverage: Iterable[Coverage], run: RunLayout) -> list[Path]:
+    """As `stale_bars`, without those that the run keeps: its workers read them by digest from the store, if it has one.
+
+    Another host's stored bars may be newer than those of a run that was fetched there.
+    """
+    if config.store is not None:
+        coverage = [row for row in coverage if not has_digest(run.kept_bars(row.sha256), row.sha256)]
+    return stale_bars(config, coverage)
 
 
 def refuse_taken_devices(config: BarsConfig, devices: Iterable[Device]) -> None:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.store.kept_bars import fetch_kept
 from schemas.config.run import RunConfig
 from schemas.contract.errors import FileError, RequestError
 from schemas.contract.identifiers import check_run_id
@@ -93,13 +94,13 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
             if each.status is Status.SUCCESS
         ]
     together(lambda each: mirror.pull_artifact(*each), wanted)
-    bars = BarsLayout.under(mirror.data_dir, manifest.config.interval)
     for each in manifest.side:
         mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
     if (members := manifest.config.members) is not None:
         mirror.pull(universe_file(mirror.data_dir, members), members)
-    rows = manifest.bars.symbols if manifest.bars is not None else {}
-    together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
+    bars = BarsLayout.under(mirror.data_dir, manifest.config.interval)
+    rows = manifest.bars.symbols.values() if manifest.bars is not None else ()
+    together(lambda row: fetch_kept(mirror, layout, bars, row), rows)
     return layout
 
 

@@ -73,7 +73,8 @@ class RunStore:
     def offer_plan(self, known: CoverageTable | None) -> None:
         """Publish `run.json`, and the bars of its plan that the store lacks: those of an earlier ingestion."""
         for symbol, row in known.symbols.items() if known is not None else ():
-            self._mirror.push_bars(self._bars, self._bars.bars(symbol), row.sha256)
+            path = self._layout.bars_read(self._bars.folder.name, symbol, row.sha256)
+            self._mirror.push_bars(self._bars, path, row.sha256)
         self._mirror.push(self._layout.manifest)
 
     def offer_inputs(self) -> None:

@@ -149,10 +149,11 @@ class Golden(Frozen):
 
 
 class GoldenRequest(Frozen):
-    """Make golden vectors: for each symbol the folder of its student."""
+    """Make golden vectors: for each symbol the folder of its student. `bars`: the file that the run read of each."""
 
     data_dir: str
     interval: Interval
+    bars: dict[Symbol, str]
     students: dict[Symbol, str]
 
 

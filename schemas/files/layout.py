@@ -164,6 +164,11 @@ class RunLayout:
         """The bars with that SHA-256."""
         return self.bars / f"{sha256}.parquet"
 
+    def bars_read(self, interval: str, symbol: str, sha256: str) -> Path:
+        """Where the bars with that SHA-256, which the run has read, are: kept by it, else the stored bars of today."""
+        kept = self.kept_bars(sha256)
+        return kept if kept.is_file() else BarsLayout.under(self.data_dir, interval).bars(symbol)
+
     @property
     def statistics(self) -> Path:
         """Gates and their criteria."""

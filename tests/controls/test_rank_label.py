@@ -112,7 +112,9 @@ def test_golden_vectors_are_scored_as_in_training(trained: tuple[Path, Window]) 
     data_dir, window = trained
     folder = RunLayout.under(data_dir, "r").artifact(window.label, Role.STUDENT)
     symbols = ("A", "F", "G") if window.symbol == PANEL else ("A",)
-    request = GoldenRequest(data_dir=str(data_dir), interval="1day", students=dict.fromkeys(symbols, str(folder)))
+    files = {symbol: str(BarsLayout.under(data_dir, "1day").bars(symbol)) for symbol in "ABCDEFG"}
+    students = dict.fromkeys(symbols, str(folder))
+    request = GoldenRequest(data_dir=str(data_dir), interval="1day", bars=files, students=students)
     made = make(request)
     assert made.error is None
     assert made.golden is not None and set(made.golden.rows) == set(symbols)

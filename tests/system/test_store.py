@@ -11,13 +11,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
 from orchestrator.broker import embedded
 from schemas.contract.presence import StoreUse
 from schemas.contract.task import Role, Status
-from schemas.files.layout import METADATA, RunLayout
+from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import read_rows
 from schemas.redis.client import BROKER_ENV
 from schemas.redis.presences import read_presences
@@ -25,6 +27,7 @@ from schemas.store.object_store import open_store
 from tests.conftest import SPAN, Finished, clean_environment, command, finished_run, tree
 from tests.doubles.s3_server import BUCKET, s3_server
 from tests.waiting import wait_for
+from workers.bars.store import encode
 
 STORE = f"s3://{BUCKET}/fleet"
 OWN_NAME = ["unshare", "-ru", "sh", "-c", 'hostname gamma && exec "$@"', "sh"]
@@ -103,6 +106,13 @@ def results(folder: Path) -> dict[str, bytes]:
     }
 
 
+def corrected(path: Path) -> bytes:
+    """Stored bars after a vendor's correction of every close."""
+    table = pq.ParquetFile(path).read()
+    place = table.column_names.index("close")
+    return encode(table.set_column(place, "close", pc.multiply(table["close"], 1.01)))
+
+
 def test_a_run_through_a_store_has_the_bytes_of_one_on_a_shared_disk(fleet: Fleet, two_device_run: Finished) -> None:
     """Every artifact, score and verdict on A is that of the shared disk; both devices have trained, and reported what
     they moved."""
@@ -130,22 +140,37 @@ def test_a_run_of_another_host_reuses_every_window(fleet: Fleet, bars: Path) -> 
 
 
 def test_a_run_is_fetched_shown_and_finished_on_another_host(fleet: Fleet) -> None:
-    """`fetch` brings all that A has; there `verify` finds it whole, and `resume` trains a damaged teacher again."""
+    """`fetch` brings all that A has; there `verify` finds it whole, and `resume` trains a damaged teacher again.
+
+    The host has newer bars of two symbols: they stay, and the run reads its own.
+    """
     cwd = fleet.folder / "F"
-    cwd.mkdir()
+    layout, stored = RunLayout.under(cwd / "data", "generated"), BarsLayout.under(cwd / "data", "1day")
+    first, *others = sorted((fleet.folder / "A/data/bars/1day").glob("*.parquet"))
+    stored.folder.mkdir(parents=True)
+    for path in others:
+        (stored.folder / path.name).write_bytes(corrected(path))
+    own = tree(stored.folder)
     result = command("fetch", "generated", "--store", STORE, cwd=cwd)
     assert result.returncode == 0, result.stderr
-    layout = RunLayout.under(cwd / "data", "generated")
+    assert tree(stored.folder) == own | {first.name: first.read_bytes()}
     assert results(layout.folder) == results(fleet.run.folder)
     assert tree(cwd / "release") == tree(fleet.folder / "A" / "release")
-    for words in (("status", "generated"), ("verify", "generated"), ("watch", "generated", "--once")):
+    row = next(
+        row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS and row.symbol != first.stem
+    )
+    for words in (
+        ("status", "generated"), ("verify", "generated"), ("watch", "generated", "--once"),
+        ("replay", "generated", row.window_label), ("approve", "generated", "--by", "asha", "--override", "a test"),
+        ("deploy", "generated", "--to", "staging", "--by", "ben"),
+    ):  # fmt: skip
         shown = command(*words, cwd=cwd)
-        assert shown.returncode == 0, shown.stderr
-    row = next(row for row in read_rows(layout, Role.TEACHER) if row.status is Status.SUCCESS)
+        assert shown.returncode == 0, f"{words}: {shown.stderr}{shown.stdout}"
     (layout.artifact(row.window_label, Role.TEACHER) / METADATA).write_bytes(b"{}")
     result = command("resume", "generated", *fleet.flags[:2], cwd=cwd)
     assert result.returncode == 0, result.stderr
     assert results(layout.folder) == results(fleet.run.folder)
+    assert tree(stored.folder) == own | {first.name: first.read_bytes()}
 
 
 def test_a_fetched_run_is_examined_and_released_in_another_folder(fleet: Fleet) -> None:

@@ -13,7 +13,7 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.requests import MatrixRequest, MatrixWritten, WindowQuestion
 from schemas.files.atomic import write_atomic
-from schemas.files.layout import BarsLayout
+from schemas.files.layout import RunLayout
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
 from workers.features.chosen import features_of, names_of
@@ -86,12 +86,13 @@ def _computed(
 ) -> tuple[dict[str, Series], Mapping[str, Floats]]:
     """The bars of symbols of a run, as it read them, and their features; of all if features compare symbols."""
     settings = manifest.config.training()
-    layout = BarsLayout.under(data_dir, settings.interval)
+    layout = RunLayout.under(data_dir, manifest.run_id)
     known = manifest.bars.symbols if manifest.bars else {}
     wanted = known if settings.feature_set.compares else symbols
+    digests = {symbol: known[symbol].sha256 for symbol in sorted(wanted)}
+    paths = {symbol: layout.bars_read(settings.interval, symbol, digests[symbol]) for symbol in digests}
     bars = {
-        symbol: with_members(symbol, store.load(layout.bars(symbol), known[symbol].sha256), settings.members)
-        for symbol in sorted(wanted)
+        symbol: with_members(symbol, store.load(paths[symbol], digests[symbol]), settings.members) for symbol in paths
     }
     return bars, features_of(bars, settings.feature_set, is_intraday(settings.interval)) if bars else {}
 

@@ -11,7 +11,7 @@ from schemas.contract.errors import DataError
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.belonging import OwnRun, foreign_artifact
-from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
+from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.calendar import day_number
@@ -23,7 +23,6 @@ class Origins:
 
     def __init__(self, manifest: RunManifest, layout: RunLayout) -> None:
         self._manifest, self._own, self._layout = manifest, OwnRun(manifest), layout
-        self._bars = BarsLayout.under(layout.data_dir, manifest.config.interval)
 
     def fault(self, row: RunRow) -> str:
         """A sentence with the window and the first field that is not the run's own; empty if there is none."""
@@ -60,7 +59,7 @@ class Origins:
             else:
                 continue
             if series.digest(read) != digest:
-                return f"bars_sha256.{symbol} is not that of {self._bars.bars(symbol)}"
+                return f"bars_sha256.{symbol} is not that of the run's bars of {symbol}"
         return ""
 
     def _last_read(self, folder: Path) -> int | None:
@@ -85,6 +84,7 @@ class Origins:
         if known is None:
             return None
         try:
-            return store.load(self._bars.bars(symbol), known.sha256)
+            path = self._layout.bars_read(self._manifest.config.interval, symbol, known.sha256)
+            return store.load(path, known.sha256)
         except DataError:
             return None

@@ -25,7 +25,7 @@ from schemas.contract.release import (
     Release,
 )
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, STUDENTS, BarsLayout
+from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, STUDENTS
 from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
@@ -137,7 +137,7 @@ def _made(request: GoldenRequest, symbol: str, folder: Path, panel: Mapping[str,
 
 
 def _bars(request: GoldenRequest, symbol: str, members: str | None) -> tuple[Series, Path]:
-    path = BarsLayout.under(request.data_dir, request.interval).bars(symbol)
+    path = Path(request.bars[symbol])
     stored = store.read(path)
     if stored is None:
         raise DataError(f"{path} is gone: golden vectors are made from it; ingest its bars again")
