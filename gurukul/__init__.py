@@ -15,8 +15,9 @@ Data are pandas frames: an instant is a `datetime64` in UTC, a day of the exchan
 of model, in a file that `--plugins` names (`docs/plugins.md`). A gate returns what `criterion` makes.
 `source` marks a function that reads bars.
 
-Settings are the fields of `docs/settings.md`. Nothing is read from the environment or from a file: a call gives what it
-needs. Errors are raised as `GurukulError`, with the sentence that the command line would print.
+Settings are the fields of `docs/settings.md`. They are read neither from the environment nor from a file: a call gives
+what it needs, also `trials_dir` where commands have it by GURUKUL_TRIALS_DIR. Errors are raised as `GurukulError`, with
+the sentence that the command line would print; settings are named as arguments.
 """
 
 from importlib import import_module

@@ -131,7 +131,7 @@ def check(*files: str | Path, **settings: Any) -> pd.DataFrame:
 
     if not (paths := plugin_paths(files)):
         raise GurukulError('name a plug-in file to check, such as gurukul.check("ideas.py", source="sample")')
-    return checks_frame(check_plugins(paths, *check_settings({**settings, "plugins": paths}, None, {})))
+    return checks_frame(check_plugins(paths, *check_settings({**settings, "plugins": paths}, None, {}, in_python=True)))
 
 
 def predict(
@@ -192,7 +192,7 @@ def _config(settings: dict[str, Any]) -> RunConfig:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists them by their TOML keys"
             raise RequestError(f"{name} is not a setting; {hint}")
-    return resolve(RunConfig, settings, None, environment={})
+    return resolve(RunConfig, settings, None, environment={}, in_python=True)
 
 
 def _console(quiet: bool) -> Console:

@@ -24,12 +24,15 @@ class BesideConfig(SideConfig, UniverseConfig):
 
 
 def check_settings(
-    flags: Mapping[str, Any], config: Path | None, environment: Mapping[str, str]
+    flags: Mapping[str, Any], config: Path | None, environment: Mapping[str, str], *, in_python: bool = False
 ) -> tuple[IngestConfig, BesideConfig]:
-    """The bars and what lies beside them, on which plug-ins are checked; RequestError for a wrong setting."""
+    """Bars and side data on which plug-ins are checked. RequestError for a wrong setting, as by `resolve`."""
     beside = {name: value for name, value in flags.items() if name in BesideConfig.model_fields}
     bars = {name: value for name, value in flags.items() if name not in beside}
-    return resolve(IngestConfig, bars, config, environment), resolve(BesideConfig, beside, config, environment)
+    return (
+        resolve(IngestConfig, bars, config, environment, in_python=in_python),
+        resolve(BesideConfig, beside, config, environment, in_python=in_python),
+    )
 
 
 def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: BesideConfig) -> CheckReport:

@@ -50,12 +50,19 @@ C = TypeVar("C", bound=Frozen)
 
 
 def resolve(
-    kind: type[C], flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ
+    kind: type[C],
+    flags: Mapping[str, Any],
+    config_file: Path | None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    in_python: bool = False,
 ) -> C:
     """Merge the three layers into a config; RequestError names the bad value and its source.
 
-    One file may serve all commands: settings of other commands are ignored.
+    One file may serve all commands: settings of other commands are ignored. `in_python`: the flags are arguments of a
+    call, and are named as such.
     """
+    name_of = str if in_python else flag_of
     settings = _from_file(config_file).items()
     variables = {
         name: environment.get(ENV_PREFIX + name.upper()) for name in kind.model_fields if name not in TABLES + FILLED_IN
@@ -64,7 +71,7 @@ def resolve(
     for layer in (
         {name: (f"{config_file}: {name}", value) for name, value in settings if name in kind.model_fields},
         {name: (ENV_PREFIX + name.upper(), value) for name, value in variables.items() if value},
-        {name: (flag_of(name), value) for name, value in flags.items() if value is not None},
+        {name: (name_of(name), value) for name, value in flags.items() if value is not None},
     ):
         _lay(layers, layer)
     if "format_file" in kind.model_fields:
@@ -83,7 +90,7 @@ def resolve(
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise RequestError(_sentence(error, layers)) from None
+        raise RequestError(_sentence(error, layers, in_python)) from None
 
 
 def _lay(layers: dict[str, tuple[str, Any]], layer: dict[str, tuple[str, Any]]) -> None:
@@ -155,16 +162,18 @@ def read_toml(path: Path, kind: str, flag: str) -> tuple[dict[str, Any], str]:
         raise RequestError(f"{kind} {path} nests its values too deeply; check {flag}") from None
 
 
-def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> str:
+def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]], in_python: bool) -> str:
     # A wrong value comes first: another one, or a default, may be missing because of it.
     first = min(error.errors(), key=lambda each: RANKS.get(each["type"], 0))
     name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "missing" and in_python:
+        return f"{name} is missing; give it as an argument"
     if first["type"] == "missing":
         return f"{flag_of(name)} is missing; give it as a flag, as {ENV_PREFIX}{name.upper()} or in the config file"
     message = fault(first)
     if not name:
         return message
-    where, value = layers.get(name, (flag_of(name), first["input"]))
+    where, value = layers.get(name, (name if in_python else flag_of(name), first["input"]))
     if name == "broker":  # its value may hold a password
         return f"{where}: the URL {message}; write redis://USER:PASSWORD@HOST:PORT/0"
     if name in TABLES:

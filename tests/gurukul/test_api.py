@@ -312,6 +312,14 @@ def test_what_cannot_be_done_raises_the_sentence_of_the_command_line(tmp_path: P
         gurukul.plan(source=f"csv:{tmp_path / 'none'}", start_date="2020-01-01", end_date="2021-01-01")
     with pytest.raises(gurukul.GurukulError, match="sourc is not a setting; did you mean source"):
         gurukul.plan(sourc="sample")
+    for settings, words in (
+        ({"source": "csv:bars"}, "start_date is missing; give it as an argument$"),
+        ({"source": "csv:bars", **SPAN_SETTINGS, "horizon": "x"}, "^horizon 'x' is not a whole number$"),
+    ):
+        with pytest.raises(gurukul.GurukulError, match=words):
+            gurukul.plan(**settings)
+    with pytest.raises(gurukul.GurukulError, match=r"^sourc is not a setting$"):
+        gurukul.check("ideas.py", sourc="sample")
     with pytest.raises(gurukul.GurukulError, match="name a plug-in file to check"):
         gurukul.check(source="sample")
     with pytest.raises(gurukul.GurukulError, match="there is no run a"):
