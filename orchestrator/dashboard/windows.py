@@ -1,13 +1,16 @@
 """Details of one window: scores, attempts, files, commands, and its lines in the logs."""
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from orchestrator.audit.wording import MODELS, VALUE_MODELS
 from orchestrator.dashboard.progress import word_of
 from orchestrator.dashboard.settings import Settings
 from orchestrator.events.run_state import Cell as WindowCell
 from orchestrator.events.run_state import Stage
+from schemas.config.target import LOSSES, VALUE
 from schemas.contract.command_line import command_line
 from schemas.contract.numbers import shown
 from schemas.contract.task import Role
@@ -16,6 +19,8 @@ from schemas.files.run_files import read_manifest
 
 SHOWN_LINES = 40
 TAIL_BYTES = 4 * 2**20
+# Names of losses of another model than the one that they are stored with.
+OF_MODEL = re.compile(rf"(scored_|tail_|)({'|'.join(MODELS)})_({'|'.join(each.key for each in LOSSES.values())})")
 
 
 def facts(cell: WindowCell) -> list[tuple[str, ...]]:
@@ -28,16 +33,21 @@ def facts(cell: WindowCell) -> list[tuple[str, ...]]:
         for each in cell.pieces.values()
     ]  # fmt: skip
     names = dict.fromkeys(name for each in found for name in each)
-    rows = [
-        (name.replace("_a_", " per ").replace("_", " "), *(_written(each.get(name)) for each in found))
-        for name in names
-    ]
+    rows = [(_in_words(name), *(_written(each.get(name)) for each in found)) for name in names]
     return [row for row in rows if any(row[1:])]
 
 
 def messages(cell: WindowCell) -> list[str]:
     """Why a teacher or a student was skipped, was retried or failed."""
     return [f"{role.value}: {piece.message}" for role, piece in cell.pieces.items() if piece.message]
+
+
+def _in_words(name: str) -> str:
+    if of_model := OF_MODEL.fullmatch(name):
+        part, model, loss = of_model.groups()
+        models = VALUE_MODELS if loss == LOSSES[VALUE].key else MODELS
+        name = f"{part}{loss}, {models[model]}"
+    return name.replace("_a_", " per ").replace("_", " ")
 
 
 def _written(value: object) -> str:

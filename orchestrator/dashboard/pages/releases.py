@@ -18,6 +18,7 @@ from orchestrator.releases.history import Line, read
 from orchestrator.releases.overview import overview
 from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import GurukulError
+from schemas.contract.judgement import Recommendation
 from schemas.contract.release import ENVIRONMENTS, Action, Entry
 from schemas.contract.run import RunStatus
 from schemas.files.layout import ReleaseLayout
@@ -88,14 +89,16 @@ def _decided(entry: Entry | None) -> Cell:
 
 
 def _next(here: Settings, run: Run, decided: Entry | None, where: list[str]) -> Cell:
-    """The next command; the user types it in a terminal."""
+    """The next command; the user types it in a terminal. None for a run that more bars may decide."""
     config = ReleaseConfig(data_dir=here.data_dir, release_dir=here.release_dir)
     if decided is not None and decided.action is Action.REJECTED:
         return None
     if decided is not None:
         missing = [environment for environment in ENVIRONMENTS if environment not in where]
         return code(next_step.deploy(run.run_id, config, missing[0])) if missing else None
-    return code(next_step.approve(run.run_id, config, run.recommendation))
+    if run.recommendation == Recommendation.PROMOTE:
+        return code(next_step.approve(run.run_id, config))
+    return code(next_step.reject(run.run_id, config)) if run.recommendation == Recommendation.REJECT else None
 
 
 def _decision_row(entry: dict[str, Any]) -> tuple[Cell, ...]:

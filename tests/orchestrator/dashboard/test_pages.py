@@ -236,6 +236,7 @@ def test_a_window_shows_its_scores_commands_and_log_lines(client: TestClient, tw
     page = page_of(client, f"/runs/generated/windows/{trained['symbol']}/{trained['start']}")
     facts = {name: (teacher, student) for name, teacher, student in rows_of(page, "Teacher and student")}
     assert facts["status"] == ("success", "success") and float(facts["seconds"][1]) > 0
+    assert all(facts[f"scored log loss, {model}"][1] for model in ("base rate", "student without a teacher"))
     assert f"orchestrator replay generated {label}" in text_of(page)
     (log,) = page.xpath("//pre")
     lines = log.text_content().splitlines()
@@ -371,6 +372,22 @@ def test_looking_changes_nothing(client: TestClient, place: Path) -> None:
     for path in (*PAGES, "/runs/stopped", "/runs/torn"):
         client.get(path)
     assert (tree(place / "data"), tree(place / "release")) == before
+
+
+@pytest.mark.parametrize(("recommendation", "command"), [("promote", "approve"), ("hold", ""), ("reject", "reject")])
+def test_the_next_command_follows_the_recommendation(
+    client: TestClient, place: Path, recommendation: str, command: str
+) -> None:
+    """Of a run that waits for a decision; none of them is an override."""
+    name = f"waits_{recommendation}"
+    folder = copied(place, name)
+    with closing(sqlite3.connect(folder / "ledger.db")) as db, db:
+        db.execute("UPDATE run SET value = ? WHERE key = 'recommendation'", (recommendation,))
+    row = next(each for each in rows_of(page_of(client, "/releases"), "Finished runs") if each[0] == name)
+    assert row[2] == "waits for a decision"
+    assert row[4].startswith(f"orchestrator {command} {name} --by NAME") if command else row[4] == "\N{EN DASH}"
+    assert "--override" not in row[4]
+    shutil.rmtree(folder)
 
 
 def test_the_grid_opens_a_window_by_mouse_and_keyboard(address: str, look: Look) -> None:
