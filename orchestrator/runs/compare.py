@@ -1,6 +1,5 @@
 """Compares two judged runs: settings that differ, and results."""
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,7 @@ def plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return json.dumps(value) if value else "none"
+        return ", ".join(f"{name} {plain(each)}" for name, each in value.items()) or "none"
     return "none" if value is None else str(value)
 
 

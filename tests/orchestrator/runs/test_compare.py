@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.runs.compare import NOT_COMPARED, NOT_JUDGED, changed, compare, other_rows, settings_of
+from orchestrator.runs.compare import NOT_COMPARED, NOT_JUDGED, changed, compare, other_rows, plain, settings_of
 from schemas.config.features import Plugged, Plugin
 from schemas.config.judgement import GateSettings, OwnGate
 from schemas.config.run import RunConfig
@@ -54,6 +54,13 @@ def test_the_content_of_files_is_compared() -> None:
         "universe_sha256": ["d" * 12, None],
     }
     assert settings_of(usual).keys() >= set(RunConfig.model_fields) - NOT_COMPARED
+
+
+def test_settings_are_texts_that_people_read() -> None:
+    """No brackets of JSON."""
+    assert [plain(each) for each in ({"mine": "b1", "judges": "c2"}, {}, ["a", "b"], [], None, 0.5)] == [
+        "mine b1, judges c2", "none", "a, b", "none", "none", "0.5"
+    ]  # fmt: skip
 
 
 def test_other_rows_are_described_by_what_differs() -> None:
