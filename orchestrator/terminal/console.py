@@ -48,7 +48,7 @@ class Console(RichConsole):
         line = Text(text) if isinstance(text, str) else text
         if self.is_terminal:
             lines = [_wrapped(each, self.width, indent, indent + hanging) for each in line.plain.split("\n")]
-            line = Text("\n".join(lines), line.style)
+            line = _styled("\n".join(lines), line)
         elif indent:
             line = Text(indent) + line
         self.print(line, soft_wrap=True)
@@ -66,6 +66,17 @@ def _wrapped(text: str, width: int, first: str, further: str) -> str:
         whole, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
     )
     return "\n".join(lines).replace(HELD, " ")
+
+
+def _styled(lines: str, text: Text) -> Text:
+    """A wrapped text in the styles of the text, from which it differs in blanks alone."""
+    found = Text(lines, text.style)
+    places = [place for place, letter in enumerate(lines) if not letter.isspace()]
+    for span in text.spans:
+        first, end = (len("".join(text.plain[:place].split())) for place in (span.start, span.end))
+        if first < end:
+            found.stylize(span.style, places[first], places[end - 1] + 1)
+    return found
 
 
 def _cell(cell: Any) -> str:

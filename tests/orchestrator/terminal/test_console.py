@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from rich.color import ColorSystem
 from rich.text import Text
 
 from orchestrator.cli.compare import show as show_comparison
@@ -53,6 +54,15 @@ def test_a_sentence_ends_lines_between_words_and_breaks_no_path_and_no_command()
     lines = file.getvalue().splitlines()
     assert any(step in line for line in lines) and path in lines
     assert all(len(line) <= 80 for line in lines if line != path) and len(lines) > 2
+
+
+def test_a_word_keeps_its_colour_where_lines_are_broken() -> None:
+    """Such as the verdict before a finding of an ingestion."""
+    made, file = console(terminal=True)
+    made.no_color, made._color_system = False, ColorSystem.STANDARD
+    made.write(Text.assemble("bars: ", ("reject", "red"), " TCS: " + "a word " * 15, ("at the end", "green")), "  ")
+    assert file.getvalue().startswith("  bars: \x1b[31mreject\x1b[0m TCS")
+    assert file.getvalue().count("\n") > 1 and "\x1b[32mat the end\x1b[0m\n" in file.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [True, False])
