@@ -46,10 +46,13 @@ def read_metrics(folder: Path) -> Metrics:
 
 def contradictions(folder: Path) -> tuple[str, ...]:
     """A sentence for each file of a bundle that does not state what another one holds."""
+    found: list[str] = []
     try:
-        return tuple(_contradictions(folder, read_metrics(folder)))
+        for sentence in _contradictions(folder, read_metrics(folder)):
+            found.append(sentence)
     except FileError as error:
-        return (str(error),)
+        found.append(str(error))
+    return tuple(found)
 
 
 def _contradictions(folder: Path, metrics: Metrics) -> Iterator[str]:
@@ -61,14 +64,18 @@ def _contradictions(folder: Path, metrics: Metrics) -> Iterator[str]:
     for name, digest in metrics.sources.items():
         if not (folder / name).is_file() or sha256_of(folder / name) != digest:
             yield f"{folder / name} is not what {stated} was computed from"
-    for name in (name for name, value in metrics.validation.items() if _json(validation).get(name) != value):
+    scored: dict[str, Any] = validation.model_dump(mode="json")
+    for name in (name for name, value in metrics.validation.items() if scored.get(name) != value):
         yield f"{stated}: validation.{name} is not that of {RESULTS}/validation.json"
     kept = {gate.name: gate for gate in statistics.gates}
     if lacking := kept.keys() - {gate.name for gate in metrics.gates}:
         yield f"{stated}: it lacks gates of {RESULTS}/statistics.json: {', '.join(sorted(lacking))}"
     for gate in (gate for gate in metrics.gates if kept.get(gate.name) != gate):
         yield f"{stated}: gate {gate.name} is not that of {RESULTS}/statistics.json"
-    found = conclude(manifest, statistics, validation, trials)
+    try:
+        found = conclude(manifest, statistics, validation, trials)
+    except (LookupError, ArithmeticError, ValueError, TypeError) as error:
+        raise FileError(f"{results}: no run has such numbers ({type(error).__name__}: {error}); {REMEDY}") from None
     if {metrics.recommendation, metrics.conclusion.recommendation} != {found.recommendation}:
         yield f"{stated}: it states {metrics.recommendation}; the tests of the bundle give {found.recommendation}"
     own, given = _figured(found), _figured(metrics.conclusion)
@@ -132,8 +139,3 @@ def _words(path: Path) -> str:
         text = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
         text = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"</t[dh]>", " ", text)))
     return " ".join(text.replace("*", "").replace("|", " ").split())
-
-
-def _json(validation: Validation) -> dict[str, Any]:
-    found: dict[str, Any] = validation.model_dump(mode="json")
-    return found

@@ -94,7 +94,7 @@ class Trading(Frozen):
     what the line leaves. `_low` to `_high`: 95 % intervals, with EWC errors.
     """
 
-    days: int = 0
+    days: int = Field(0, exclude_if=lambda days: not days)
     trades: int
     hit_rate: float | None
     hit_low: float | None
