@@ -15,6 +15,7 @@ from schemas.contract.coverage import CoverageTable
 from schemas.contract.judgement import Ordering, Scores, TeacherEffect, Trading, ValueScores
 from schemas.contract.numbers import percent, shown
 from schemas.contract.quality import JUMPS
+from schemas.contract.reason_words import tally
 
 # Symbols or tests that a sentence names.
 NAMED = 5
@@ -114,11 +115,6 @@ def effect_sentence(effect: TeacherEffect, windows: int, loss: Loss, without: fl
         f" {'saved' if effect.saved >= 0 else 'cost'} {shown(scale * abs(effect.saved))} +-"
         f" {shown(scale * effect.error)} {loss.small_unit}"
     )
-
-
-def tally(counts: Mapping[str, int]) -> str:
-    """Return counts in one line, such as `15 no_data, 2 insufficient_history`."""
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def untrained_sentences(untrained: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -13,6 +13,7 @@ from orchestrator.terminal.console import Console, report_files
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.quality import Verdict
+from schemas.contract.reason_words import words_for
 from schemas.contract.window import PlannedWindow, SkipReason
 
 # With `--label-return net` they decide whether a label can be 1.
@@ -107,4 +108,4 @@ def _print_skips(console: Console, windows: tuple[PlannedWindow, ...], known: Co
             skips = Counter(each.window.symbol for each in own)
             which = some([f"{symbol} {count}" for symbol, count in skips.items()])
             why = "" if own[0].window.symbol in known.rejected else f"; the first: {own[0].detail}"
-            console.write(f"skipped, {reason}: {which}{why}")
+            console.write(f"skipped, {words_for(reason)}: {which}{why}")

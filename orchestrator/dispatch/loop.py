@@ -38,7 +38,6 @@ from orchestrator.dispatch.work import Item, Key, Sent, Stray, find_strays, refu
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
-from schemas.contract.event import EventStatus
 from schemas.contract.presence import Presence
 from schemas.contract.task import RETRIED, FailureClass, Outcome, Status
 from schemas.files.log_lines import Fact, facts
@@ -272,7 +271,7 @@ class Dispatcher:
             sent = self._expect(send.item, self._ledger.send(*send.item.key, send.device), send.device)
             ready.append(sent)
             if sent.item.strikes or sent.item.lost:
-                emit_retry(self._telemetry, sent, EventStatus.IN_PROGRESS, "")
+                emit_retry(self._telemetry, sent)
         for sent in ready:
             if sent.item.alone:
                 self._fleet.reserve(sent.device)
@@ -382,7 +381,7 @@ class Dispatcher:
         self._close(sent, failure, message)
         self._backlog.add_again(item)
         logger.warning("attempt ended, %s: %s; trying again", failure, message, extra=self._facts(sent))
-        emit_retry(self._telemetry, sent, EventStatus.FAILED, f"{failure}: {message}")
+        emit_retry(self._telemetry, sent, failure, message)
         return True
 
     def _close(self, sent: Sent, failure: FailureClass | None, message: str) -> None:

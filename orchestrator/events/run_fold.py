@@ -53,7 +53,7 @@ def notice(event: TrainingEvent) -> str:
     if event.event_type is EventType.WINDOW_RETRY:
         what = f"{event.metrics.get('role')} {event.metrics.get('name')}"
         if event.status is EventStatus.FAILED:
-            return f"{what}: attempt {event.attempt} on {event.device} {event.message}"
+            return f"{what}: attempt {event.attempt} on {event.device}: {event.message}"
         return f"{what}: taken over by {event.device}, attempt {event.attempt}"
     return ""
 
@@ -147,7 +147,7 @@ def _retry(state: RunState, event: TrainingEvent) -> None:
     if event.status is not EventStatus.FAILED:
         return
     what = f"{event.metrics.get('role')} {event.metrics.get('name')}"
-    reason = f"attempt {event.attempt} on {event.device} {event.message}"
+    reason = f"attempt {event.attempt} on {event.device}: {event.message}"
     state.failures.append(Failure(event.timestamp, what, reason))
     role = ROLE_OF.get(event.phase) if event.phase is not None else None
     cell = state.cells.get(event.window_label or "")

@@ -32,6 +32,7 @@ from orchestrator.phases.trial_record import record_trial
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import FEW_ROWS, Statistics, Validation
+from schemas.contract.reason_words import words_for
 from schemas.contract.run import Phase
 from schemas.contract.task import Role
 from schemas.contract.trials import TrialCount
@@ -126,7 +127,7 @@ def _facts(context: RunContext, judged: Judged, conclusion: Conclusion, charts: 
         "marks": Marks(),
         "sources": sorted({row.source for row in bars.symbols.values()}),
         "counts": {role.value: context.ledger.counts(role) for role in (Role.TEACHER, Role.STUDENT)},
-        "skips": dict(sorted(skips.items())),
+        "skips": {words_for(reason): count for reason, count in sorted(skips.items())},
         "untrained": untrained_sentences(untrained_symbols(manifest, context.ledger)),
         "charts": {name: chart.pop("title") for name, chart in charts.items()},
         "models": models_of(judged.validation.target),

@@ -15,6 +15,7 @@ from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.folders import paths_read
 from schemas.contract.quality import Check, Finding, Verdict
+from schemas.contract.reason_words import words_for
 from schemas.contract.run import Phase
 from schemas.contract.task import Ingested, IngestTask, Outcome, Role
 from schemas.contract.window import SkipReason
@@ -96,6 +97,6 @@ def _ingested(bars: BarsSettings, outcome: Outcome) -> Ingested:
         verdict=Verdict.REJECT,
         count=1,
         where=bars.source,
-        detail=f"failed ({outcome.failure}): {outcome.message}",
+        detail=f"failed ({words_for(outcome.failure)}): {outcome.message}",
     )
     return Ingested(rejected=rejection(bars, outcome.name, SkipReason.INGEST_FAILED, (finding,)))

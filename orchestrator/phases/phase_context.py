@@ -15,6 +15,7 @@ from orchestrator.terminal.live_view import LiveView
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError, FinalError, PhaseError
 from schemas.contract.event import EventStatus, EventType
+from schemas.contract.reason_words import words_for
 from schemas.contract.run import Phase, RunStatus
 from schemas.contract.task import FailureClass, Metric, Outcome, Role, RunTask, Status, work_name
 from schemas.files.layout import RunLayout, audit_folder
@@ -114,5 +115,5 @@ class RunContext:
             if outcome.status is not Status.SUCCESS:
                 what = role if outcome.name == self.run_id else f"{role} {outcome.name}"
                 kind = FinalError if outcome.failure is FailureClass.BUG else PhaseError
-                raise kind(f"{what} failed ({outcome.failure}): {outcome.message}")
+                raise kind(f"{what} failed ({words_for(outcome.failure)}): {outcome.message}")
         return {outcome.name: outcome for outcome in ends}

@@ -11,6 +11,7 @@ from orchestrator.phases.phase_context import RunContext
 from orchestrator.phases.trial_record import record_trial
 from schemas.contract.errors import FinalError, PhaseError
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
+from schemas.contract.reason_words import tally, words_for
 from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Metric, Outcome, Role, Status, WindowTask
 from schemas.contract.window import PlannedWindow, SkipReason
@@ -176,7 +177,7 @@ class _Training:
             symbol=window.symbol,
             window_label=window.label,
             metrics=outcome.metrics,
-            message=f"{outcome.reason}: {outcome.message}" if outcome.reason else outcome.message,
+            message=f"{words_for(outcome.reason)}: {outcome.message}" if outcome.reason else outcome.message,
             duration_seconds=outcome.duration_seconds,
             device=outcome.device or None,
             attempt=outcome.attempt or None,
@@ -228,7 +229,7 @@ class _Training:
             untaught = role is Role.STUDENT and first in self._failed(Role.TEACHER)
             return f"; first {first}: {'its teacher failed' if untaught else failed[first]}"
         skips = Counter(self.context.ledger.skips(role).values())
-        return "; skipped: " + ", ".join(f"{count} {reason}" for reason, count in skips.items())
+        return f"; skipped: {tally(skips)}"
 
     def _failed(self, role: Role) -> dict[str, str]:
         """The message of each window that failed, by name."""

@@ -44,7 +44,7 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
         sentences.append(
             f"fewer than 1 in 100 labels of {names} can be 1: a rise of more than {_least_rise(config):.3g} within"
             f" {config.horizon} bars of {config.interval} is rare; windows with fewer than {MIN_CLASS_ROWS} are"
-            " skipped as single_class; lower --threshold, or use --threshold-unit sigma"
+            " skipped; lower --threshold, or use --threshold-unit sigma"
         )
     if config.interval == "1week":
         sentences.append("bars are weekly: wherever the gates, the report and their bounds count days, each is a week")

@@ -26,6 +26,7 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import Coverage, CoverageTable
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
+from schemas.contract.reason_words import tally
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.side import SideCoverage
 from schemas.contract.universe import Universe
@@ -250,7 +251,7 @@ def refuse_hopeless(windows: Sequence[PlannedWindow]) -> None:
     """RequestError, with a fix, if the plan already skips every window."""
     skips = Counter(each.skip for each in windows)
     if None not in skips:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in skips.items())
+        reasons = tally({each: count for each, count in skips.items() if each is not None})
         (most, _), *_ = skips.most_common(1)
         first = next(each for each in windows if each.skip is most)
         fix = FIXES.get(most, "") if "--" not in first.detail else ""

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.audit.wording import jumps_of, tally, untrained_sentences
+from orchestrator.audit.wording import jumps_of, untrained_sentences
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.ledger.export import planned_of
@@ -15,6 +15,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
 from schemas.contract.conclusion import Conclusion
+from schemas.contract.reason_words import tally, words_for
 from schemas.contract.task import WINDOW_ROLES, FailureClass, Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
 
@@ -91,7 +92,7 @@ def failed_windows(ledger: Ledger) -> dict[FailureClass | None, list[str]]:
     found: dict[FailureClass | None, list[str]] = {}
     for (failure, role, message), windows in names.items():
         who = f"{role} {windows[0]}" if len(windows) == 1 else f"{len(windows)} {role}s, the first {windows[0]}"
-        found.setdefault(failure, []).append(f"{who} ({failure}): {message}")
+        found.setdefault(failure, []).append(f"{who} ({words_for(failure)}): {message}")
     return found
 
 

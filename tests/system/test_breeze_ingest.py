@@ -185,7 +185,7 @@ def test_sent_bars_are_stored_and_missing_ones_have_a_reason(
         "TCS": SkipReason.REJECTED_DATA,
     }
     (unread,) = table.rejected["SBIN"].findings
-    for words in ("failed (transient): given up after 3 times", "status 503", "the server asks to wait 301 s"):
+    for words in ("failed (passing fault): given up after 3 times", "status 503", "the server asks to wait 301 s"):
         assert words in unread.detail
     assert "1 of 6 symbols failed, more than --max-failure-rate 0.15 allows" in output
     assert len(files_under_way) == len(server.asked()) and min(files_under_way) > 3
@@ -227,7 +227,7 @@ def test_a_run_trains_on_fetched_bars(
     assert not tree(tmp_path) and not server.requests
 
     output = orchestrator(tmp_path, *arguments, "--secrets-file", f"{secrets}", "--run-id", "fetched")
-    assert "M&M is left out: no_bars" in output and "nothing trained for M&M: 2 no_data" in output
+    assert "M&M is left out: no_bars" in output and "nothing trained for M&M: no bars on its days (2)" in output
     ((first, last),) = asked_of(server, "RELIND")
     assert first < "2022-09-01" and last > "2024-01-01"
     table = table_in(tmp_path)

@@ -222,7 +222,7 @@ def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, fleet: tuple[st
     unreachable = ("--skip-fetch", "--threshold", "9", "--json", "--run-id", "unreachable")
     result = command("run", *SPAN, *unreachable, *fleet, cwd=tmp_path)
     assert result.returncode == 2 and not (tmp_path / "data" / "models" / "unreachable").exists()
-    assert "15 single_class" in result.stderr and "lower --threshold" in result.stderr
+    assert "labels nearly all the same (15)" in result.stderr and "lower --threshold" in result.stderr
 
 
 def test_a_plan_without_any_trainable_window_fails(fleet: tuple[str, ...], tmp_path: Path) -> None:
@@ -231,13 +231,13 @@ def test_a_plan_without_any_trainable_window_fails(fleet: tuple[str, ...], tmp_p
     arguments = ("--source", f"csv:{folder}", "--start-date", "2024-01-01", "--end-date", "2024-04-01")
     result = command("run", *arguments, *fleet, cwd=tmp_path)
     assert result.returncode == 3, result.stderr
-    assert "failed: none of the 1 windows can be trained: 1 insufficient_history" in result.stdout
+    assert "failed: none of the 1 windows can be trained: too few earlier bars (1)" in result.stdout
     assert "to continue:" not in result.stdout
     result = command("run", *arguments, "--skip-fetch", *fleet, cwd=tmp_path)
     assert result.returncode == 2
-    assert "1 insufficient_history" in result.stderr
+    assert "too few earlier bars (1)" in result.stderr
     planned = command("plan", *arguments, "--power", cwd=tmp_path).stdout
-    assert "insufficient_history: NEW 1" in planned
+    assert "too few earlier bars: NEW 1" in planned
     assert "power: years for 80 % power at 5 %" in planned and "these settings show nothing" in planned
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from celery.worker import request
 
+from schemas.contract.reason_words import words_for
 from schemas.contract.task import Outcome, Status
 
 
@@ -32,7 +33,8 @@ def end_event(outcome: str, runtime_s: float) -> tuple[str, dict[str, Any]]:
     if not outcome:
         return "task-set_aside", {"result": "not a message of its run", "runtime": runtime_s}
     ended = Outcome.model_validate_json(outcome)
-    text = ": ".join(filter(None, (ended.failure, ended.reason, ended.message)))
+    why = words_for(ended.failure or ended.reason)
+    text = ": ".join(filter(None, (why, ended.message)))
     fields = {"result": text, "runtime": runtime_s}
     if ended.status is Status.FAILED:
         return "task-failed", fields | {"exception": text, "traceback": ended.traceback}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
+from schemas.contract.reason_words import words_for
 from schemas.contract.requests import RunQuestion, WindowQuestion
 from schemas.contract.window import Window
 from schemas.files.layout import RunLayout
@@ -36,5 +37,5 @@ def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:
         raise RequestError(f"run {question.run_id} has no window {question.label}; {hint}")
     planned = plan[question.label]
     if planned.skip is not None:
-        raise RequestError(f"{question.label} was not trained: {planned.skip}, {planned.detail}")
+        raise RequestError(f"{question.label} was not trained: {words_for(planned.skip)}, {planned.detail}")
     return planned.window

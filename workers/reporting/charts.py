@@ -10,6 +10,7 @@ import numpy as np
 from schemas.config.target import CLASS, LOSSES, Loss, Target
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import FEW_ROWS, STUDENT, Validation
+from schemas.contract.reason_words import words_for
 from schemas.contract.task import Metric, Status
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints
@@ -106,7 +107,9 @@ def skill_by_window(
             found = per_window[row.window_label]
             scored.append(place | {SKILL: _skill(found, loss), "rows": found["rows"]})
         else:
-            others.append(place | {"reason": row.reason or f"failed: {row.failure}"})
+            others.append(
+                place | {"reason": words_for(row.reason) if row.reason else f"failed: {words_for(row.failure)}"}
+            )
     few = [row for row in scored if int(row["rows"]) < FEW_ROWS]  # type: ignore[call-overload]
     x, y = alt.X("window:O", title="first day of the window"), alt.Y("symbol:N", title=None)
     scale = alt.Scale(range="diverging", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True)

@@ -13,6 +13,7 @@ from orchestrator.audit.glossary import place_of
 from orchestrator.audit.line_breaks import command, sentence
 from orchestrator.audit.wording import some
 from schemas.contract.numbers import between, exact, p_of, percent, shown
+from schemas.contract.reason_words import words_for
 
 TEMPLATES = Path(__file__).parent
 # What a browser takes for the end of a script, or for a comment that hides that end.
@@ -39,6 +40,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    used = (shown, exact, percent, between, p_of, place_of, some, command, sentence)
+    used = (shown, exact, percent, between, p_of, place_of, some, command, sentence, words_for)
     environment.globals |= {each.__name__: each for each in used}
     return environment

@@ -36,8 +36,8 @@ def test_symbols_without_a_trained_window_share_a_sentence_per_reason() -> None:
     """Terminal, report and briefing name them with the reasons of their windows."""
     untrained = {"FB": {"no_data": 15, "insufficient_history": 2}, "B": {"no_data": 3}, "A": {"no_data": 3}}
     assert untrained_sentences(untrained) == [
-        "nothing trained for A, B: 3 no_data",
-        "nothing trained for FB: 15 no_data, 2 insufficient_history",
+        "nothing trained for A, B: no bars on its days (3)",
+        "nothing trained for FB: no bars on its days (15), too few earlier bars (2)",
     ]
 
 

@@ -160,14 +160,15 @@ def test_an_attempt_that_is_made_again_moves_to_its_new_device() -> None:
         window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, device="d0"),
         happens(
             EventType.WINDOW_RETRY, EventStatus.FAILED, 3.0, phase=Phase.TEACHER_TRAINING, window_label=LABELS[0],
-            attempt=1, device="d0", message="lost: it fell silent", metrics={"role": "teacher", "name": LABELS[0]},
+            attempt=1, device="d0", message="process lost: it fell silent",
+            metrics={"role": "teacher", "name": LABELS[0]},
         ),
         window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, attempt=2, device="d1", second=4.0),
     )  # fmt: skip
     assert not state.devices["d0"].running
     assert list(state.devices["d1"].running) == [(Role.TEACHER, LABELS[0])]
     assert [(span.device, span.status) for span in state.spans] == [("d0", EventStatus.FAILED)]
-    assert state.failures[0].reason == "attempt 1 on d0 lost: it fell silent"
+    assert state.failures[0].reason == "attempt 1 on d0: process lost: it fell silent"
 
 
 def test_the_time_left_follows_the_rate() -> None:

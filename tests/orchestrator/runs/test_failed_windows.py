@@ -25,7 +25,7 @@ def test_what_failed_for_one_reason_is_one_sentence(tmp_path: Path) -> None:
         assert failed_windows(ledger) == {
             FailureClass.DATA: ["3 teachers, the first A_0 (data): it reads later bars"],
             FailureClass.TIMEOUT: [
-                "teacher B_0 (timeout): it ran too long",
-                "student B_0 (timeout): its teacher failed",
+                "teacher B_0 (time limit): it ran too long",
+                "student B_0 (time limit): its teacher failed",
             ],
         }

@@ -17,8 +17,14 @@ from workers.celery.request import Request, end_event
     ("details", "event", "text"),
     [
         ({"status": Status.SUCCESS}, "task-succeeded", ""),
-        ({"status": Status.SKIPPED, "reason": SkipReason.PRUNED, "message": "late"}, "task-skipped", "pruned: late"),
-        ({"status": Status.FAILED, "failure": FailureClass.OOM, "message": "8 GiB"}, "task-failed", "oom: 8 GiB"),
+        (
+            {"status": Status.SKIPPED, "reason": SkipReason.PRUNED, "message": "late"},
+            "task-skipped", "trial ended early: late",
+        ),
+        (
+            {"status": Status.FAILED, "failure": FailureClass.OOM, "message": "8 GiB"},
+            "task-failed", "out of memory: 8 GiB",
+        ),
     ],
 )  # fmt: skip
 def test_an_outcome_becomes_the_event_of_its_status(details: dict[str, object], event: str, text: str) -> None:

@@ -45,7 +45,7 @@ def test_an_unknown_label_gets_the_nearest_that_was_trained() -> None:
         RequestError, match="no window A_2022-06-30_to_2022-12-28; the nearest label is A_2022-01-01_to"
     ):
         found("A_2022-06-30_to_2022-12-28")
-    with pytest.raises(RequestError, match="A_2022-06-30_to_2022-12-27 was not trained: no_data"):
+    with pytest.raises(RequestError, match="A_2022-06-30_to_2022-12-27 was not trained: no bars on its days"):
         found("A_2022-06-30_to_2022-12-27")
 
 

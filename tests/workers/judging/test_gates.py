@@ -190,7 +190,7 @@ def test_failed_and_skipped_windows_count_where_there_are_bars(
     found = criterion(report, "scored windows")
     assert found.ruling is ruling
     if skipped:
-        assert ("insufficient_samples 2" in found.reason) == (SkipReason.INSUFFICIENT_SAMPLES in skipped)
+        assert ("too few labelled rows (2)" in found.reason) == (SkipReason.INSUFFICIENT_SAMPLES in skipped)
 
 
 def test_days_of_the_universe_without_bars_are_a_warning(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import Criterion, Part
+from schemas.contract.reason_words import tally
 from schemas.contract.task import Role, Status
 from schemas.contract.universe import Days
 from schemas.contract.window import SkipReason
@@ -29,7 +30,7 @@ def judge(evidence: Evidence) -> Findings:
     rows = read_rows(evidence.layout, Role.STUDENT)
     possible = [row for row in rows if not _has_no_bars(row, evidence.manifest.config.window_days)]
     lost = Counter(row.reason or "failed" for row in possible if row.status is not Status.SUCCESS)
-    reasons = f": {', '.join(f'{reason} {count}' for reason, count in sorted(lost.items()))}" if lost else ""
+    reasons = f"; the rest: {tally(dict(sorted(lost.items())))}" if lost else ""
     others = len(rows) - len(possible)
     share = at_least(
         "scored windows", validation.windows / len(possible), settings.min_scored_share,
