@@ -62,9 +62,10 @@ def once_free(resume: Callable[[], int], wait_s: float, console: Console) -> int
         try:
             return resume()
         except HeldError as error:
-            if time.monotonic() >= deadline_s:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0.0:
                 raise
             if not has_said:
                 console.write(f"waiting for up to {wait_s:.0f} s: {error}")
                 has_said = True
-            time.sleep(POLL_S)
+            time.sleep(min(POLL_S, left_s))

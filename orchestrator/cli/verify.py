@@ -50,7 +50,7 @@ def verify(
     if bundle is not None:
         _verify_bundle(console, bundle, run_id, public_key, as_json)
     if run_id is not None and (Path(run_id) / MANIFEST).is_file():
-        raise RequestError(f"{run_id} is a folder, and no run; next: `orchestrator verify --bundle {run_id}`")
+        raise RequestError(f"{run_id} is a folder and not a run; next: `orchestrator verify --bundle {run_id}`")
     with console.status("hashing"):
         found = verified(data_dir, release_dir or None, run_id, public_key)
     if as_json:

@@ -31,8 +31,8 @@ WEEK = timedelta(days=7)
 # Releases are hashed to be checked, so not at each look.
 CHECKED_EVERY_S = 30.0
 SHOWN_CHANGES, SHOWN_NEEDS = 3, 8
-# The folders of a path, of which a list shows the last part alone.
-FOLDERS, DOTS = re.compile(r"[^\s:,=]*/"), "…/"
+# Two folders of a path and more, of which a list shows the last part alone; a time zone has one.
+FOLDERS, DOTS = re.compile(r"(?:[^\s:,=/]*/){2,}"), "…/"
 
 
 class Home:

@@ -1,4 +1,4 @@
-"""A WSGI application that answers only to who gives a token."""
+"""A WSGI application that answers only requests with a token."""
 
 import hmac
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

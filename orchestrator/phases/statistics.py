@@ -17,7 +17,8 @@ def run(context: RunContext) -> None:
     gates = context.manifest.config.gate_names
     with context.phase(Phase.STATISTICAL_TESTS, total=len(gates)):
         write_trial_count(context)
-        context.audit.mkdir(parents=True, exist_ok=True)  # a worker that does not see it does not see the live release
+        # A worker that does not see this folder does not see the live release beside it either, and refuses to judge.
+        context.audit.mkdir(parents=True, exist_ok=True)
         outcomes = context.compute(Role.STATISTICS, gates, Phase.STATISTICAL_TESTS)
         reports = {name: read_model(context.layout.gate(name), GateReport) for name in gates}
         for name, outcome in outcomes.items():

@@ -53,7 +53,7 @@ def keep_copies(attempts: Iterable[str], folders: Folders) -> None:
 @lru_cache(maxsize=1)
 def _touch_once(data_dir: str, runs: frozenset[str], period: int) -> None:
     for run_id in runs:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # a heartbeat must not fail for a folder that is gone or cannot be written
             os.utime(RunLayout.under(data_dir, run_id).folder)
 
 

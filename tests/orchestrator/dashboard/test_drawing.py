@@ -66,6 +66,7 @@ def test_a_setting_that_changed_is_a_few_words() -> None:
     """Of a long list its length, of a path its end."""
     assert named("symbols", ["A", "B", "C", "D"]) == "4 symbols" and named("symbols", ["A"]) == "symbols A"
     assert named("source", "csv:/data/of/mine/bars") == "source csv:…/bars" and named("seed", 8) == "seed 8"
+    assert named("timezone", "Asia/Kolkata") == "timezone Asia/Kolkata"
 
 
 def test_a_duration_has_its_unit() -> None:
