@@ -33,7 +33,7 @@ class RunCopy:
         # The list that this process has seen last, and the one whose storing had no answer.
         self._seen: bytes | None = None
         self._unsure: bytes | None = None
-        # The objects of the last list, and those of the one before, which readers may still fetch.
+        # The objects of the last list, and of those before: readers may still fetch them, and the next list ends that.
         self._last: set[str] = set()
         self._earlier: set[str] = set()
 
@@ -53,13 +53,14 @@ class RunCopy:
         found = {key: path for key, path in _files(mirror, self._layout, self._config).items() if path.is_file()}
         digests = {key: sha256_of(path) for key, path in found.items()}
         own = {digests[key]: found[key] for key in found}
+        digests[mirror.key(self._layout.ledger)] = digest = sha256(ledger).hexdigest()
+        now = set(digests.values())
+        self._earlier |= now  # removed by the next list if this one is not stored
         together(
             lambda digest: mirror.push(own[digest], _copy_key(mirror, self._layout, digest)), own.keys() - self._last
         )
-        digests[mirror.key(self._layout.ledger)] = digest = sha256(ledger).hexdigest()
         mirror.store.put(_copy_key(mirror, self._layout, digest), ledger)
         self._commit(to_json(ListedFiles(files=digests).model_dump(mode="json")).encode())
-        now = set(digests.values())
         together(
             lambda digest: mirror.store.delete(_copy_key(mirror, self._layout, digest)),
             self._earlier - self._last - now,

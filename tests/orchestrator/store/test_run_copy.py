@@ -36,6 +36,10 @@ class Host:
             (self.layout.folder / "student_runs.json").write_text(message)
             self.copy.publish(ledger.content())
 
+    def objects(self) -> list[Path]:
+        """The objects of its copies in the store."""
+        return list(Path(self.mirror.store.url.removeprefix("file://"), "models/r/copies").iterdir())
+
     def fetched(self) -> tuple[str, str | None]:
         """What rows and ledger of the copy say that is here after a fetch."""
         fetch_copy(self.mirror, "r")
@@ -86,6 +90,8 @@ def test_a_list_whose_storing_had_no_answer_is_its_publisher_s(one: Host, monkey
             one.publish("unanswered")
     one.publish("third")
     assert one.fetched() == ("third", "third")
+    one.publish("fourth")
+    assert len(one.objects()) == 5, "run.json, and two of ledger and rows: none of what had no answer"
 
 
 def test_a_copy_can_be_fetched_while_the_next_is_published(one: Host, tmp_path: Path) -> None:
@@ -106,8 +112,8 @@ def test_a_copy_can_be_fetched_while_the_next_is_published(one: Host, tmp_path: 
         assert two.fetched() == ("first", "first") and published
     for message in ("third", "fourth", "fifth"):
         one.publish(message)
-    assert len(list((tmp_path / "store/models/r/copies").iterdir())) == 5, "run.json, and two of ledger and rows"
+    assert len(one.objects()) == 5, "run.json, and two of ledger and rows"
     two.begin()
     for message in ("sixth", "seventh", "eighth"):
         two.publish(message)
-    assert len(list((tmp_path / "store/models/r/copies").iterdir())) <= 7, "of the publisher before, none but its last"
+    assert len(one.objects()) <= 7, "of the publisher before, none but its last"
