@@ -1,17 +1,17 @@
 """The program `orchestrator`."""
 
-from schemas.terminal.program import run_program
+from schemas.terminal.program import Program, run_program
 
 
 def main() -> None:
     """Run the command line."""
-    run_program("orchestrator", _start)
+    run_program("orchestrator", _load)
 
 
-def _start() -> None:
+def _load() -> Program:
     from orchestrator.cli import cli
 
-    cli()
+    return cli
 
 
 if __name__ == "__main__":

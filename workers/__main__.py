@@ -4,21 +4,18 @@ import os
 import sys
 import threading
 
-from schemas.terminal.program import run_program
+from schemas.terminal.program import Program, run_program
 
 
 def main() -> None:
     """Run the command line."""
-    run_program("workers", _start, needs=())
+    run_program("workers", _load, needs=())
 
 
-def _start() -> None:
+def _load() -> Program:
     from workers.cli import QUESTIONS, cli
 
-    if sys.argv[1:2] and sys.argv[1] in QUESTIONS:
-        _answer()
-    else:
-        cli()
+    return _answer if sys.argv[1:2] and sys.argv[1] in QUESTIONS else cli
 
 
 def _answer() -> None:

@@ -4,12 +4,20 @@ import sys
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 
+from schemas.terminal.quick_import import quick_import
+
 # `ExitCode.STOPPED`, whose module may not be imported yet.
 STOPPED = 130
 
+# What the Redis client would import where it is installed, to measure itself: 0.07 s of CPU.
+UNUSED = ("opentelemetry",)
 
-def run_program(name: str, start: Callable[[], None], needs: Iterable[str] = ("orchestrator",)) -> None:
-    """Call `start`; exit with 2 where an extra of `needs` is not installed, and with 130 after Ctrl-C."""
+
+Program = Callable[[], object]
+
+
+def run_program(name: str, load: Callable[[], Program], needs: Iterable[str] = ("orchestrator",)) -> None:
+    """Call what `load` imports; exit with 2 where an extra of `needs` is not installed, and with 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 lacks dashes: a question mark is no error
             stream.reconfigure(errors="replace")
@@ -20,7 +28,9 @@ def run_program(name: str, start: Callable[[], None], needs: Iterable[str] = ("o
         if missing := missing_modules(needs):
             print(f"{name}: {explain_missing(missing)}", file=sys.stderr)
             sys.exit(ExitCode.REFUSED)
-        start()
+        with quick_import(*UNUSED):
+            program = load()
+        program()
     except KeyboardInterrupt:  # while modules are imported; a command has its own words
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(STOPPED)

@@ -8,10 +8,14 @@ import argparse
 import os
 import sys
 
-from schemas.contract.device import Device
-from workers.celery.app import app
-from workers.devices.failed_starts import reporting
-from workers.devices.pinning import current_device
+from schemas.terminal.program import UNUSED
+from schemas.terminal.quick_import import quick_import
+
+with quick_import(*UNUSED):
+    from schemas.contract.device import Device
+    from workers.celery.app import app
+    from workers.devices.failed_starts import reporting
+    from workers.devices.pinning import current_device
 
 
 def main() -> None:

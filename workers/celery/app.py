@@ -15,12 +15,12 @@ from schemas.contract.plugin_source import plugins_of_environment
 from schemas.redis.celery_loader import InstalledLoader, OwnBroker
 from schemas.redis.celery_transport import transport_options
 from schemas.redis.client import BROKER_ENV, address_of
+from schemas.terminal.quick_import import quick_import
 from workers.celery.desk import RECEIVED_PER_SLOT
 from workers.celery.logs import set_up_logs
 from workers.celery.parent_watch import watch_parent
 from workers.celery.presence import PresenceStep
 from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
-from workers.devices.quick_import import quick_import
 from workers.plugins.call_note import keep_note
 
 address = address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"))

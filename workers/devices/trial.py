@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from schemas.contract.child_process import safe_environment
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
+from schemas.terminal.quick_import import quick_import
 from workers.devices.arrays import array_module
 from workers.devices.pinning import current_device, pinned_environment, refuse_wrong_cuda, refuse_wrong_device
-from workers.devices.quick_import import quick_import
 
 # A first context with compiled kernels takes seconds; not measured on a GPU.
 DEADLINE_S = 120.0

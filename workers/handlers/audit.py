@@ -5,7 +5,7 @@ from pathlib import Path
 from schemas.contract.task import RunTask
 from schemas.files.layout import RunLayout, audit_folder
 from schemas.files.run_files import read_manifest
-from workers.devices.quick_import import quick_import
+from schemas.terminal.quick_import import quick_import
 from workers.handlers.adoption import adopt_plots
 from workers.handlers.release_folder import release_folder
 from workers.handlers.task_result import Result

@@ -28,10 +28,10 @@ from schemas.files.log_lines import about, facts
 from schemas.redis.attempts import report
 from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.worker_connection import patiently, shared
+from schemas.terminal.quick_import import quick_import
 from workers.devices.folders import own_folders, refuse_outside
 from workers.devices.nvml import refuse_full_memory
 from workers.devices.pinning import current_device
-from workers.devices.quick_import import quick_import
 from workers.handlers.audit import render_audit
 from workers.handlers.ingest import ingest
 from workers.handlers.judge import judge_gate, judge_students

@@ -10,7 +10,7 @@ from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model, write_model
-from workers.devices.quick_import import quick_import
+from schemas.terminal.quick_import import quick_import
 from workers.handlers.adoption import adopt_gate, adopt_scores, gate_key, scores_key
 from workers.handlers.own_gate import judged_apart
 from workers.handlers.release_folder import release_folder

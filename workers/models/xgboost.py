@@ -12,9 +12,9 @@ from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric
 from schemas.files.layout import MODEL_UBJ
+from schemas.terminal.quick_import import quick_import
 from workers.bars.series import Floats
 from workers.devices.arrays import Array, to_host
-from workers.devices.quick_import import quick_import
 from workers.models.base import Model, Recipe, Rows, Stopped, random_rows, ranked, refuse_other_margins
 from workers.models.registry import register
 from workers.models.trees import refuse_other_tree

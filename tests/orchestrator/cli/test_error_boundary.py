@@ -123,7 +123,7 @@ def test_another_broken_pipe_is_an_error(capfd: pytest.CaptureFixture[str]) -> N
 
 def test_a_locale_without_utf_8_is_no_error() -> None:
     """A character that the locale lacks is printed as a question mark."""
-    code = "from schemas.terminal.program import run_program; run_program('p', lambda: print('1 \\u2013 2'))"
+    code = "from schemas.terminal.program import run_program; run_program('p', lambda: lambda: print('1 \\u2013 2'))"
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     result = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | plain, capture_output=True, text=True, check=False

@@ -103,7 +103,7 @@ EXCLUDED = {
     "workers.bars.breeze.failures": "transport to a vendor",
     "workers.devices.nvml": "reads the state of GPUs",
     "workers.devices.pinning": "pins processes to devices",
-    "workers.devices.quick_import": "leaves unused packages out of an import",
+    "schemas.terminal.quick_import": "leaves unused packages out of an import",
     "workers.handlers.task_result": "hands results to the orchestrator",
 }
 READERS = [kind.reader.partition(":")[0] for kind in SOURCES.values()]

@@ -1,4 +1,4 @@
-"""What a pool child imports, and what it can still import later."""
+"""What a program imports, and what it can still import later."""
 
 import gc
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from workers.devices.quick_import import quick_import
+from schemas.terminal.quick_import import quick_import
 
 
 def test_an_unused_package_is_absent_inside_and_available_after() -> None:

@@ -1,4 +1,4 @@
-"""Imports of large libraries by pool children, which start with every worker and again after each crash."""
+"""Imports of large libraries by programs that start often: commands, workers and their pool children."""
 
 import gc
 import sys
