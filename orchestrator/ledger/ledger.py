@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -71,7 +71,7 @@ class Ledger:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if not path.is_file():
             raise FileError(f"{path} is missing; restore it, or start the run again with another --run-id")
-        self._read_only = read_only
+        self._read_only, self._path = read_only, path
         try:
             self._db = open_for_reading(path) if read_only else open_for_writing(path)
         except sqlite3.Error as error:
@@ -121,9 +121,17 @@ class Ledger:
             with self._db:
                 self._db.execute("UPDATE owner SET heartbeat = ?", (now,))
 
-    def content(self) -> bytes:
-        """The whole database as it is now, as the bytes of a file."""
-        return self._db.serialize()
+    @contextmanager
+    def copied(self) -> Iterator[Path]:
+        """The whole database as it is now, as a file beside its own that is removed afterwards."""
+        copy = self._path.with_name(f"{TEMPORARY_PREFIX}copy-{self._path.name}")
+        copy.unlink(missing_ok=True)
+        try:
+            with closing(sqlite3.connect(copy)) as db:
+                self._db.backup(db)
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
 
     def owner(self) -> Owner | None:
         """The process that runs the run, or ran it last."""

@@ -6,20 +6,22 @@ a reader finds the files of one moment, and a host that has lost the run without
 
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_lock import is_held
 from orchestrator.store.kept_bars import fetch_kept
 from schemas.config.run import RunConfig
-from schemas.contract.errors import FileError, RequestError
+from schemas.contract.errors import FileError, HeldError, RequestError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import WINDOW_ROLES, Status
-from schemas.files.atomic import sha256_of, to_json
+from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of, to_json
 from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, side_file, telemetry_path, universe_file
 from schemas.files.run_files import model_of, read_manifest
 from schemas.store.listed_files import ListedFiles
-from schemas.store.mirror import Mirror, together
+from schemas.store.mirror import Mirror, has_digest
+from schemas.store.parts import delete_file
+from schemas.store.together import together
 
 LIST = "copy.json"
 
@@ -44,25 +46,22 @@ class RunCopy:
             with suppress(FileError):
                 self._last = set(_listed(self._seen, f"{self._mirror.store.url}/{self._list}").values())
 
-    def publish(self, ledger: bytes) -> None:
+    def publish(self, ledger: Ledger) -> None:
         """Publish ledger, rows, verdicts, event log and audit bundle; artifacts and bars are in the store already.
 
         RequestError if another host has published since `begin`.
         """
         mirror = self._mirror
         found = {key: path for key, path in _files(mirror, self._layout, self._config).items() if path.is_file()}
-        digests = {key: sha256_of(path) for key, path in found.items()}
-        own = {digests[key]: found[key] for key in found}
-        digests[mirror.key(self._layout.ledger)] = digest = sha256(ledger).hexdigest()
-        now = set(digests.values())
-        self._earlier |= now  # removed by the next list if this one is not stored
-        together(
-            lambda digest: mirror.push(own[digest], _copy_key(mirror, self._layout, digest)), own.keys() - self._last
-        )
-        mirror.store.put(_copy_key(mirror, self._layout, digest), ledger)
+        with ledger.copied() as copy:
+            found[mirror.key(self._layout.ledger)] = copy
+            digests = {key: sha256_of(path) for key, path in found.items()}
+            own, now = {digests[key]: found[key] for key in found}, set(digests.values())
+            self._earlier |= now  # removed by the next list if this one is not stored
+            together(lambda digest: mirror.push(own[digest], _copy_key(mirror, self._layout, digest)), now - self._last)
         self._commit(to_json(ListedFiles(files=digests).model_dump(mode="json")).encode())
         together(
-            lambda digest: mirror.store.delete(_copy_key(mirror, self._layout, digest)),
+            lambda digest: delete_file(mirror.store, _copy_key(mirror, self._layout, digest)),
             self._earlier - self._last - now,
         )
         self._earlier, self._last = self._last, now
@@ -76,25 +75,39 @@ class RunCopy:
 
 
 def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
-    """Bring a run here from the store: all that its own host has of it. RequestError if the store has no such run."""
+    """Bring a run here from the store: all that its own host has of it.
+
+    RequestError if the store has no such run, HeldError if a process of this host runs it.
+    """
     layout = RunLayout.under(mirror.data_dir, check_run_id(run_id))
+    if layout.folder.is_dir() and is_held(layout):
+        raise HeldError(f"run {run_id} is being run on this host, in {layout.folder}; there is nothing to fetch")
     listed = mirror.key(layout.folder / LIST)
     content = mirror.store.get(listed)
     if content is None:
         raise RequestError(f"{mirror.store.url} has no copy of a run {run_id}; it is made when its first phase ends")
-    mirror.pull(layout.manifest)
+    files = _listed(content, f"{mirror.store.url}/{listed}")
+    if (own := mirror.key(layout.manifest)) not in files:
+        raise RequestError(f"the copy of the run names no {own}; its list in the store was changed")
+    mirror.pull(layout.manifest, files[own], _copy_key(mirror, layout, files[own]))
     manifest = read_manifest(layout)
     places = _places(mirror, layout, manifest.config)
-    files = _listed(content, f"{mirror.store.url}/{listed}")
+    ledger = files.pop(mirror.key(layout.ledger), None)
+    if ledger is not None and not has_digest(layout.ledger, ledger):
+        fresh = layout.ledger.with_name(f"{TEMPORARY_PREFIX}{layout.ledger.name}")
+        mirror.pull(fresh, ledger, _copy_key(mirror, layout, ledger))
+        for suffix in ("-wal", "-shm"):  # of an older ledger, which are no part of this one
+            layout.ledger.with_name(layout.ledger.name + suffix).unlink(missing_ok=True)
+        fresh.replace(layout.ledger)
     together(lambda key: mirror.pull(_path_of(key, places), files[key], _copy_key(mirror, layout, files[key])), files)
     with closing(Ledger(layout.ledger, read_only=True)) as opened:
-        wanted = [
+        wanted = (
             (layout.artifact(each.name, role), each.digests.get(METADATA))
             for role in WINDOW_ROLES
             for each in opened.records(role, ended=True)
             if each.status is Status.SUCCESS
-        ]
-    together(lambda each: mirror.pull_artifact(*each), wanted)
+        )
+        together(lambda each: mirror.pull_artifact(*each), wanted)
     for each in manifest.side:
         mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
     if (members := manifest.config.members) is not None:
@@ -107,7 +120,7 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
 
 def _listed(content: bytes, source: str) -> dict[str, str]:
     """Digests of the files of a copy by key; FileError if the list is damaged."""
-    return model_of(content, ListedFiles, source, remedy="resume the run on its own host").files
+    return dict(model_of(content, ListedFiles, source, remedy="resume the run on its own host").files)
 
 
 def _copy_key(mirror: Mirror, layout: RunLayout, digest: str) -> str:

@@ -12,9 +12,11 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.store.lease import Lease
 from orchestrator.store.run_copy import RunCopy
 from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import FileError, RequestError, StoreError
 from schemas.contract.judgement import Validation
+from schemas.contract.plan import Plan
 from schemas.contract.release import PRODUCTION
 from schemas.contract.task import WINDOW_ROLES, Outcome, Role, Status
 from schemas.contract.trials import TrialCount
@@ -25,8 +27,9 @@ from schemas.files.live_release import live_release
 from schemas.files.run_files import read_manifest, read_model
 from schemas.store.judged_inputs import audit_key, judging_key, list_key
 from schemas.store.listed_files import ListedFiles
-from schemas.store.mirror import Mirror, together
+from schemas.store.mirror import Mirror
 from schemas.store.object_store import ObjectStore
+from schemas.store.together import together
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +60,16 @@ class RunStore:
         return cls(mirror, layout, config)
 
     def claim_name(self) -> None:
-        """Publish `run.json`, side data and universe of a new run. RequestError if the store has a run of that name."""
-        own = self._layout.manifest.read_bytes()
+        """Publish side data, universe and, without its plan, `run.json` of a new run.
+
+        RequestError if the store has a run of that name.
+        """
+        manifest = read_manifest(self._layout)
+        own = to_json(manifest.model_copy(update={"plan": Plan()}).model_dump(mode="json")).encode()
         if self._mirror.store.put_first(self._mirror.key(self._layout.manifest), own) != own:
             name = self._layout.folder.name
             raise RequestError(f"{self._mirror.store.url} has a run {name} already; give another --run-id")
-        for path in _files_beside(self._layout):
+        for path in _files_beside(self._layout, manifest):
             self._mirror.push(path)
 
     def hold(self) -> None:
@@ -97,7 +104,7 @@ class RunStore:
         if (live := live_release(self._audit.parent, PRODUCTION)) is not None:
             run = RunLayout.under(layout.data_dir, live.run_id)
             paths += [run.manifest, run.validation, run.scored_rows]
-            paths += _files_beside(run)
+            paths += _files_beside(run, read_manifest(run)) if run.manifest.is_file() else []
             folder = ReleaseLayout(self._audit.parent).current(PRODUCTION)
             for path in folder.rglob("*"):
                 name = path.relative_to(folder).as_posix()
@@ -116,7 +123,7 @@ class RunStore:
         if not self.lease.is_held:
             return
         try:
-            self._copy.publish(ledger.content())
+            self._copy.publish(ledger)
         except StoreError as error:
             logger.warning("the copy of the run is not published: %s", error)
 
@@ -185,11 +192,8 @@ class RunStore:
         self._mirror.drop_artifact(folder)
 
 
-def _files_beside(run: RunLayout) -> list[Path]:
-    """Stored side data of a run, and its universe; none where its record is not here."""
-    if not run.manifest.is_file():
-        return []
-    manifest = read_manifest(run)
+def _files_beside(run: RunLayout, manifest: RunManifest) -> list[Path]:
+    """Stored side data of a run, and its universe."""
     members = manifest.config.members
     universe = [] if members is None else [universe_file(run.data_dir, members)]
     return [*universe, *(side_file(run.data_dir, each.name, each.sha256) for each in manifest.side)]

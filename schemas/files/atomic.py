@@ -27,7 +27,7 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def write_atomic(path: Path, content: bytes | str | Iterable[str]) -> None:
+def write_atomic(path: Path, content: bytes | str | Iterable[bytes | str]) -> None:
     """Write a file, whole or in parts, under a temporary name, flush it to disk, rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     parts: Iterable[bytes | str] = (content,) if isinstance(content, bytes | str) else content

@@ -6,19 +6,17 @@ ingestion.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 
 from schemas.contract.errors import FileError
-from schemas.files.atomic import artifact_folder, remove_artifact, sha256_of, write_atomic
+from schemas.files.atomic import artifact_folder, remove_artifact, sha256_of
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.store.object_store import ObjectStore, open_store
 from schemas.store.packing import pack, unpack
+from schemas.store.parts import RESUME, get_file, put_file
 from schemas.store.store_meter import METER
 
 PACKED = ".tar"
@@ -27,10 +25,6 @@ KEYS = "keys"
 PLACE = re.compile(
     r"models/(?P<run>[A-Za-z0-9][\w.-]*)/windows/(?P<label>[A-Za-z0-9^][\w&.^=-]*)/(?P<role>teacher|student)", re.ASCII
 )
-
-T = TypeVar("T")
-# Requests at once: a store on another continent answers in 0.2 s, whatever the size of a small object.
-TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -50,8 +44,8 @@ class Mirror:
         return path.relative_to(self.data_dir).as_posix()
 
     def push(self, path: Path, key: str | None = None) -> None:
-        """Publish a file; it replaces the object of its key, by default its own."""
-        self.store.put(key or self.key(path), path.read_bytes())
+        """Publish a file; it replaces the one of its key, by default its own."""
+        put_file(self.store, key or self.key(path), path)
 
     def pull(self, path: Path, digest: str | None = None, key: str | None = None) -> None:
         """Bring a file here, unless the one with that SHA-256 is here. FileError if the store has none, or another."""
@@ -59,12 +53,8 @@ class Mirror:
             METER.kept()
             return
         key = key or self.key(path)
-        content = self.store.get(key)
-        if content is None:
-            raise FileError(f"{self.store.url} has no {key}; resume the run that it belongs to")
-        if digest is not None and sha256(content).hexdigest() != digest:
-            raise FileError(f"{self.store.url}/{key} is not what was recorded; resume the run that it belongs to")
-        write_atomic(path, content)
+        if not get_file(self.store, key, path, digest):
+            raise FileError(f"{self.store.url} has no {key}; {RESUME}")
 
     def push_artifact(self, folder: Path, key: str) -> bool:
         """Publish an artifact, to be found by the key of its inputs, too.
@@ -100,7 +90,7 @@ class Mirror:
             return
         content = self.store.get(self._packed(folder))
         if content is None:
-            raise FileError(f"{self.store.url} has no {self._packed(folder)}; resume the run that it belongs to")
+            raise FileError(f"{self.store.url} has no {self._packed(folder)}; {RESUME}")
         if not _has_artifact(folder, digest):  # another process may have brought it meanwhile, and a third read it
             self._place(folder, content, digest)
 
@@ -113,7 +103,7 @@ class Mirror:
         """Publish the bars of a symbol under their SHA-256, if that is not done yet."""
         key = self._bars(bars, digest)
         if not self.store.has(key):
-            self.store.put(key, path.read_bytes())
+            self.push(path, key)
 
     def pull_bars(self, bars: BarsLayout, path: Path, digest: str) -> None:
         """Bring the bars of that SHA-256 to `path`, unless they are there. FileError if the store has none."""
@@ -134,13 +124,6 @@ class Mirror:
         with artifact_folder(folder) as temporary:
             for name, file in files.items():
                 (temporary / name).write_bytes(file)
-
-
-def together(fetch: Callable[[T], object], items: Iterable[T]) -> None:
-    """Call `fetch` for all items, several at once; raises the first error."""
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        for _ in pool.map(fetch, items):
-            pass
 
 
 def _has_artifact(folder: Path, digest: str | None) -> bool:

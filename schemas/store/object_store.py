@@ -72,7 +72,7 @@ class ObjectStore:
             except FileNotFoundError:
                 return None
             if found.meta["size"] > largest_bytes:
-                raise StoreError(f"{self.url}/{key} is larger than {largest_bytes // MIB} MiB; remove it")
+                raise StoreError(f"{self.url}/{key} is larger than {largest_bytes / MIB:.3g} MiB; remove it")
             content = bytes(found.bytes())
         METER.fetched(len(content))
         return content
@@ -184,6 +184,13 @@ class ObjectStore:
             except FileNotFoundError:
                 return False
             return True
+
+    def keys(self, folder: str) -> set[str]:
+        """Keys of all objects below a folder."""
+        import obstore
+
+        with self._named(f"list {folder}"):
+            return {each["path"] for some in obstore.list(self._connection, folder) for each in some}
 
     def delete(self, key: str) -> None:
         """Remove an object, if it is stored."""

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import date
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -172,10 +173,11 @@ def _ledger(path: Path) -> None:
 
 
 def _ledgers() -> list[bytes]:
-    with closing(Ledger.in_memory()) as ledger:
+    with TemporaryDirectory() as folder, closing(Ledger.create(Path(folder) / "ledger.db")) as ledger:
         ledger.add(Role.TEACHER, [f"S0_{number}" for number in range(5)])
         ledger.send(Role.TEACHER, "S0_1", "cpu0@alpha")
-        return [ledger.content()]
+        with ledger.copied() as copy:
+            return [copy.read_bytes()]
 
 
 def _packed() -> list[bytes]:

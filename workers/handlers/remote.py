@@ -19,7 +19,8 @@ from schemas.files.locks import lock
 from schemas.files.run_files import model_of, read_manifest, read_rows
 from schemas.store.judged_inputs import artifacts_read, audit_key, list_key
 from schemas.store.listed_files import ListedFiles
-from schemas.store.mirror import Mirror, together
+from schemas.store.mirror import Mirror
+from schemas.store.together import together
 from workers.handlers.copies import end_ingestion, note_use
 from workers.handlers.task_result import Result
 from workers.handlers.window_files import fetch_bars, fetch_beside, fetch_copies, fetch_teacher, teacher_label

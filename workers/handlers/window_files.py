@@ -12,7 +12,8 @@ from schemas.contract.task import Outcome, Role, WindowTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, BarsLayout, RunLayout, side_file, universe_file
 from schemas.files.run_files import read_model
-from schemas.store.mirror import Mirror, has_digest, together
+from schemas.store.mirror import Mirror, has_digest
+from schemas.store.together import together
 
 
 def fetch_bars(task: WindowTask, mirror: Mirror) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_lock import only_one
 from orchestrator.store.run_copy import RunCopy, fetch_copy
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
-from schemas.contract.errors import RequestError, StoreError
+from schemas.contract.errors import HeldError, RequestError, StoreError
+from schemas.contract.task import Role
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, write_manifest
+from schemas.store import parts
 from schemas.store.mirror import Mirror
 from schemas.store.object_store import ObjectStore
 
@@ -34,7 +37,7 @@ class Host:
         with closing(Ledger(self.layout.ledger)) as ledger:
             ledger.set(message=message)
             (self.layout.folder / "student_runs.json").write_text(message)
-            self.copy.publish(ledger.content())
+            self.copy.publish(ledger)
 
     def objects(self) -> list[Path]:
         """The objects of its copies in the store."""
@@ -117,3 +120,28 @@ def test_a_copy_can_be_fetched_while_the_next_is_published(one: Host, tmp_path: 
     for message in ("sixth", "seventh", "eighth"):
         two.publish(message)
     assert len(one.objects()) <= 7, "of the publisher before, none but its last"
+
+
+def test_a_large_file_of_a_copy_goes_in_parts(one: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No object is larger than a part, whatever the ledger's size; old copies leave no part behind."""
+    monkeypatch.setattr(parts, "PART_BYTES", 8192)
+    for message in ("first", "second", "third", "fourth"):
+        with closing(Ledger(one.layout.ledger)) as ledger:
+            ledger.add(Role.TEACHER, [f"{message}{number}" for number in range(1000)])
+        one.publish(message)
+    copies = tmp_path / "store/models/r/copies"
+    assert max(path.stat().st_size for path in copies.rglob("*") if path.is_file()) <= 8192
+    assert len({path.parent for path in copies.glob("*.parts/*")}) == 2, "two ledgers"
+    assert Host(tmp_path, "two").fetched() == ("fourth", "fourth")
+
+
+def test_a_run_that_this_host_runs_is_not_fetched(one: Host) -> None:
+    """The copy is older than its ledger; once it has ended, one with a log of its own is replaced whole."""
+    one.publish("first")
+    with closing(Ledger(one.layout.ledger)) as ledger:
+        with only_one(one.layout, ledger), pytest.raises(HeldError, match="is being run on this host"):
+            fetch_copy(one.mirror, "r")
+        ledger.set(message="later")
+        log = one.layout.ledger.with_name("ledger.db-wal").read_bytes()
+    one.layout.ledger.with_name("ledger.db-wal").write_bytes(log)
+    assert one.fetched() == ("first", "first")
