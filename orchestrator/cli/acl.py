@@ -13,7 +13,7 @@ def acl(
     database: Annotated[int, typer.Option(help="Number of the database that the broker's URL names.", min=0)] = 0,
     write: Annotated[
         Path | None,
-        typer.Option(help="Folder for an aclfile, a file per role with its URL, and a key; needs --url."),
+        typer.Option(help="Folder for an aclfile, a file per role with its URL, a key and a token; needs --url."),
     ] = None,
     url: Annotated[str | None, typer.Option(help="With --write: the broker's URL, without a user.")] = None,
 ) -> None:
@@ -22,7 +22,8 @@ def acl(
     The lines are those of the server's aclfile. gurukul is for runs that start their own workers, gurukul-orchestrator
     for runs on a fleet, gurukul-worker for `workers start`, gurukul-viewer for watch, fleet, metrics and the dashboard,
     gurukul-flower for Flower. Replace each PASSWORD. With --write, passwords are made: users.acl is for the server,
-    ROLE.url for --broker-file. fleet.key signs messages: GURUKUL_KEY_FILE on every host of the fleet.
+    ROLE.url for --broker-file. fleet.key signs messages: GURUKUL_KEY_FILE on every host of the fleet. metrics.token
+    is for --token-file of metrics and Flower.
 
     \b
     Examples:

@@ -1,5 +1,6 @@
 """Checks of command-line values: each returns the value, or raises RequestError that names the flag."""
 
+import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -104,6 +105,14 @@ def broker(url: str | None) -> str:
     given = given_broker(url)
     embedded.check(given)
     return given
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only programs on this machine can connect to `address`."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def free_port(address: str, port: int) -> None:

@@ -1,14 +1,13 @@
 """`orchestrator dashboard`: serves the pages."""
 
 import importlib.util
-import ipaddress
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.checks import free_port
+from orchestrator.cli.checks import free_port, is_loopback
 from orchestrator.dashboard.settings import PASSWORD, Settings
 from schemas.config.folders import beside_data
 from schemas.contract.errors import RequestError
@@ -60,14 +59,6 @@ def dashboard(
     typer.echo(f"dashboard: http://{host}:{port}")
     sys.stdout.flush()
     serve(settings, address, port)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only programs on this machine can connect to `address`."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _refuse(settings: Settings, address: str, port: int) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.broker.bearer import FLOWER_TOKEN_ENV, read_token
 from orchestrator.cli import checks
-from orchestrator.cli.options import FleetBroker
+from orchestrator.cli.options import FleetBroker, TokenFile
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import RequestError
@@ -37,13 +38,15 @@ def flower(
     address: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.", envvar="FLOWER_ADDRESS")
     ] = "127.0.0.1",
+    token_file: TokenFile = None,
 ) -> None:
     """Start Flower, the web page of Celery's workers and tasks.
 
     Workers are listed by device, tasks by run, role, window and attempt. The state is the outcome's: FAILURE, SKIPPED
     or SUCCESS, with the reason. Search for state:FAILURE or kwargs:symbol=AAPL.
 
-    The login is FLOWER_BASIC_AUTH=USER:PASSWORD; without it one is generated and printed. Needs the extra [flower].
+    The login is FLOWER_BASIC_AUTH=USER:PASSWORD; without it one is generated and printed. Beyond loopback, or with
+    --token-file, /metrics asks for the login or that token. Needs the extra [flower].
 
     \b
     Example:
@@ -51,7 +54,7 @@ def flower(
     """
     if importlib.util.find_spec("flower") is None:
         raise RequestError("Flower is not installed here; install the extra: pip install 'gurukul[flower]'")
-    login = _login()
+    login, token = _login(), read_token(token_file)
     url = checks.broker(broker)
     place = BrokerAddress.parse(url)
     if place.place_options():
@@ -69,6 +72,8 @@ def flower(
         "FLOWER_PORT": str(port),
         LOGIN_ENV: login,
     }
+    if token is not None or not checks.is_loopback(address):
+        mine[FLOWER_TOKEN_ENV] = token or ""
     secret = {"FLOWER_COOKIE_SECRET": secrets.token_hex(32)}
     command = module_command("orchestrator.broker.flower_server")
     os.execve(command[0], command, SETTINGS | secret | safe_environment() | mine)

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DataDir, FleetBroker
+from orchestrator.cli.checks import is_loopback
+from orchestrator.cli.options import DataDir, FleetBroker, TokenFile
 from schemas.contract.errors import RequestError
 
 BROKER_TIMEOUT_S = 2.0
-TOKEN_FILE_ENV = "GURUKUL_METRICS_TOKEN_FILE"
 
 
 def metrics(
@@ -19,17 +19,12 @@ def metrics(
     data_dir: DataDir = "data",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any.", min=0, max=65535)] = 9464,
     address: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")] = "127.0.0.1",
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with a token that each request must give as `Bearer`; chmod 600.", envvar=TOKEN_FILE_ENV
-        ),
-    ] = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Serve metrics of runs and devices to Prometheus.
 
     Covers runs that go on or ended within the last day and, with --broker, devices. It changes nothing. It listens on
-    loopback unless --address is given; beyond it give --token-file, or anyone who reaches the port reads all.
+    loopback unless --address is given; beyond loopback it needs --token-file.
 
     \b
     Example:
@@ -37,16 +32,18 @@ def metrics(
     """
     from prometheus_client import CollectorRegistry, start_http_server
 
-    from orchestrator.exporter.bearer import guarded
+    from orchestrator.broker.bearer import guarded, read_token
     from orchestrator.exporter.metrics import GurukulCollector
     from schemas.redis.client import connect
-    from schemas.redis.private_file import read_private
 
     if not Path(data_dir).is_dir():
         raise RequestError(f"there is no folder {data_dir}; give --data-dir")
-    token = None if token_file is None else read_private(token_file, "token file", TOKEN_FILE_ENV)
-    if token == "":
-        raise RequestError(f"token file {token_file} is empty; write one: openssl rand -hex 32")
+    token = read_token(token_file)
+    if token is None and not is_loopback(address):
+        raise RequestError(
+            f"--address {address} shows every run to every machine; give --token-file FILE"
+            " (umask 077; openssl rand -hex 32 > FILE), or listen on 127.0.0.1"
+        )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.broker.bearer import TOKEN_FILE_ENV
 from schemas.contract.command_line import DATA_DIR
 from schemas.contract.release import ENVIRONMENTS
 from schemas.redis.client import BROKER_ENV
@@ -47,6 +48,14 @@ RunBroker = Annotated[
     str | None,
     typer.Option(
         "--broker", help="URL of the run's shared broker; if omitted: its event log is read.", envvar=BROKER_ENV
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        help="File with a token that a request for metrics must give as `Bearer`; chmod 600.",
+        envvar=TOKEN_FILE_ENV,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -59,7 +59,7 @@ def imports(folder: str) -> set[tuple[str, str]]:
     ("package", "extras"),
     [
         ("schemas", ("store",)),
-        ("orchestrator", ("orchestrator", "local", "dashboard", "tune")),
+        ("orchestrator", ("orchestrator", "local", "dashboard", "flower", "tune")),
         ("workers", ("worker", "cpu", "sample", "breeze", "lightgbm", "onnx", "mlflow")),
     ],
 )
@@ -70,12 +70,13 @@ def test_a_plane_imports_what_its_extras_install(package: str, extras: tuple[str
     assert not foreign
 
 
-def test_only_the_dashboard_and_tune_import_what_their_extras_bring() -> None:
+def test_only_what_an_extra_is_for_imports_what_it_brings() -> None:
     """A host with the extra [orchestrator] alone can run every other command."""
     allowed = modules_of("orchestrator", "local")
     own = {
         "orchestrator/dashboard/": modules_of("dashboard") | {"altair", "pandas"},
         "orchestrator/tuning/": modules_of("tune"),
+        "orchestrator/broker/flower_server.py": modules_of("flower"),
     }
     for path, name in imports("orchestrator"):
         brought = next((modules for folder, modules in own.items() if path.startswith(folder)), set())

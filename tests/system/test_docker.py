@@ -31,6 +31,7 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 COMPOSE, DOCKERFILE = ROOT / "docker" / "compose.yaml", ROOT / "docker" / "Dockerfile"
+SECRET_FILES = ("GURUKUL_BROKER_FILE", "GURUKUL_KEY_FILE", "GURUKUL_METRICS_TOKEN_FILE")
 PROGRAMMES = Path(sys.executable).parent
 PATH = f"{PROGRAMMES}{os.pathsep}{os.environ['PATH']}"
 
@@ -257,10 +258,23 @@ def test_compose_has_no_password_of_its_own(services: dict[str, Any]) -> None:
     assert services["redis"]["secrets"] == ["users.acl"]
     for name, service in services.items():
         given = service.get("environment", {})
-        named = [Path(given[each]).name for each in ("GURUKUL_BROKER_FILE", "GURUKUL_KEY_FILE") if each in given]
-        assert service.get("secrets", []) == named or name == "redis"
+        named = [Path(given[each]).name for each in SECRET_FILES if each in given]
+        assert service.get("secrets", []) == named or name in ("redis", "prometheus")
         # Who only looks has no key: it could sign as a worker does.
         assert ("fleet.key" in named) is name.startswith(("worker", "orchestrator"))
+
+
+def test_whoever_scrapes_metrics_gives_their_token(services: dict[str, Any]) -> None:
+    """Prometheus has the token's file for each job, and may read it; the health check of `metrics` gives it, too."""
+    assert services["prometheus"]["secrets"] == ["metrics.token"]
+    made = services["acl"]["command"][-1]
+    group = services["prometheus"]["user"].partition(":")[2]
+    assert f":{group} " in made and "*.token" in made and "chmod 640 metrics.token" in made
+    jobs = YAML(typ="safe").load(COMPOSE.parent / "monitoring" / "prometheus.yaml")["scrape_configs"]
+    assert {job["authorization"]["credentials_file"] for job in jobs} == {"/run/secrets/metrics.token"}
+    for name in ("metrics", "flower"):
+        assert services[name]["environment"]["GURUKUL_METRICS_TOKEN_FILE"] == "/run/secrets/metrics.token"
+    compile(services["metrics"]["healthcheck"]["test"][-1], "health check", "exec")
 
 
 def test_what_is_built_runs_with_as_few_rights_as_it_can(services: dict[str, Any]) -> None:

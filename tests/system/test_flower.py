@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -26,6 +26,8 @@ from tests.ports import free_port
 from tests.waiting import wait_for
 
 LOGIN = "kavita:an-unguessed-one"
+# An address that is not known to be this machine alone, though the system resolves it to 127.0.0.1.
+PUBLIC = "127.1"
 # A host may run other Celery programs, whose broker must not become this one's.
 OTHER_PROGRAM = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
 BUCKETS = {"0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0", "60.0", "120.0", "300.0", "600.0", "+Inf"}
@@ -39,9 +41,10 @@ class Flower:
     port: int
     log: Path
 
-    def get(self, path: str, login: str = LOGIN) -> tuple[int, bytes]:
+    def get(self, path: str, login: str = LOGIN, token: str = "") -> tuple[int, bytes]:
         """Status and body of an answer; status 0 while nothing answers."""
         headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection, suppress(ConnectionError):
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -63,13 +66,14 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield opened
 
 
-@pytest.fixture(scope="module")
-def flower(fleet: Lab) -> Iterator[Flower]:
-    """Flower, started after the workers."""
-    port, log = free_port(), fleet.folder / "flower.log"
+@contextmanager
+def started_flower(fleet: Lab, *arguments: str) -> Iterator[Flower]:
+    """A Flower on a port of its own."""
+    port = free_port()
+    log = fleet.folder / f"flower-{port}.log"
     with log.open("wb") as output:
         process = psutil.Popen(
-            [sys.executable, "-m", "orchestrator", "flower", "--port", str(port)],
+            [sys.executable, "-m", "orchestrator", "flower", "--port", str(port), *arguments],
             env=clean_environment() | OTHER_PROGRAM | {"GURUKUL_BROKER": fleet.url, "FLOWER_BASIC_AUTH": LOGIN},
             cwd=fleet.folder,
             stdout=output,
@@ -83,6 +87,13 @@ def flower(fleet: Lab) -> Iterator[Flower]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def flower(fleet: Lab) -> Iterator[Flower]:
+    """Flower, started after the workers."""
+    with started_flower(fleet) as started:
+        yield started
 
 
 def kill_worker(fleet: Lab, name: str) -> None:
@@ -152,7 +163,7 @@ def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, f
 
 
 def test_pages_and_api_ask_for_the_login_and_change_nothing(fleet: Lab, flower: Flower) -> None:
-    """Without the login, 401; with it pages can be read and actions are refused; metrics and health are open."""
+    """Without the login, 401; with it pages can be read and actions are refused; on loopback metrics are open."""
     for page in ("/workers", "/api/workers", "/api/tasks"):
         assert [flower.get(page, login)[0] for login in ("", "kavita:guess", LOGIN)] == [401, 401, 200]
     assert [flower.get(page, "")[0] for page in ("/metrics", "/healthcheck")] == [200, 200]
@@ -161,6 +172,22 @@ def test_pages_and_api_ask_for_the_login_and_change_nothing(fleet: Lab, flower: 
         login = base64.b64encode(LOGIN.encode()).decode()
         connection.request("POST", f"/api/worker/shutdown/{device}", headers={"Authorization": f"Basic {login}"})
         assert connection.getresponse().status == 403
+
+
+def test_beyond_loopback_its_metrics_ask_for_the_token_or_the_login(fleet: Lab, tmp_path: Path) -> None:
+    """The token opens nothing else, and stands in no command line; the health check stays open."""
+    token = tmp_path / "token"
+    token.write_text("a-long-one\n")
+    token.chmod(0o600)
+    with started_flower(fleet, "--address", PUBLIC, "--token-file", str(token)) as public:
+        statuses = [public.get("/metrics", *given)[0] for given in (("",), ("", "another"), ("kavita:guess",))]
+        assert statuses == [401, 401, 401]
+        assert public.get("/metrics")[0] == public.get("/healthcheck", "")[0] == 200
+        assert b"flower_" in public.get("/metrics", "", "a-long-one")[1]
+        assert public.get("/api/workers", "", "a-long-one")[0] == 401
+        assert "a-long-one" not in " ".join(public.process.cmdline())
+    with started_flower(fleet, "--address", PUBLIC) as public:
+        assert [public.get("/metrics", *given)[0] for given in (("",), ("", "None"), (LOGIN,))] == [401, 401, 200]
 
 
 def test_it_listens_on_loopback_alone_and_its_command_line_has_no_secret(fleet: Lab, flower: Flower) -> None:

@@ -63,7 +63,7 @@ def test_a_pod_may_do_as_little_as_it_can(name: str) -> None:
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
     modes = [each["secret"]["defaultMode"] for each in pod["volumes"] if "secret" in each]
-    assert modes == [0o440]  # a broker file that every user may read is refused
+    assert set(modes) == {0o440}  # a broker file that every user may read is refused
     for container in pod["containers"]:
         context = container["securityContext"]
         assert context["readOnlyRootFilesystem"] and not context["allowPrivilegeEscalation"]
@@ -76,14 +76,17 @@ def test_a_pod_may_do_as_little_as_it_can(name: str) -> None:
 
 
 def test_only_what_works_for_runs_has_the_key() -> None:
-    """Workers and orchestrator sign messages; metrics only read, and see the broker's URL alone."""
+    """Workers and orchestrator sign messages; metrics only read, and see the broker's URL and their token alone."""
     for name, pod in PODS.items():
-        (secret,) = (each["secret"] for each in pod["volumes"] if "secret" in each)
+        secrets = {each["name"]: each["secret"] for each in pod["volumes"] if "secret" in each}
         given = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
         if name == "gurukul-metrics":
-            assert secret["items"] == [{"key": "url", "path": "url"}] and "GURUKUL_KEY_FILE" not in given
+            assert secrets["broker"]["items"] == [{"key": "url", "path": "url"}] and "GURUKUL_KEY_FILE" not in given
+            assert secrets["metrics"] == {"secretName": "gurukul-metrics", "defaultMode": 0o440}
+            assert given["GURUKUL_METRICS_TOKEN_FILE"] == "/run/secrets/metrics/token"
         else:
-            assert "items" not in secret and given["GURUKUL_KEY_FILE"] == "/run/secrets/broker/key"
+            assert secrets.keys() == {"broker"} and "items" not in secrets["broker"]
+            assert given["GURUKUL_KEY_FILE"] == "/run/secrets/broker/key"
 
 
 def test_a_worker_has_one_gpu_and_the_time_to_finish_its_window() -> None:

@@ -169,11 +169,17 @@ def test_a_device_that_left_is_down_and_runs_are_served_without_a_broker(data: P
         assert endpoint.value("gurukul_broker_up") == 1
 
 
+def secret_file(folder: Path) -> Path:
+    """A token file."""
+    file = folder / "token"
+    file.write_text("a-long-one\n")
+    file.chmod(0o600)
+    return file
+
+
 def test_with_a_token_only_who_gives_it_is_answered(data: Path, tmp_path: Path) -> None:
     """No other request gets a figure; a token that every user may read, and an empty one, are refused."""
-    token = tmp_path / "token"
-    token.write_text("a-long-one\n")
-    token.chmod(0o600)
+    token = secret_file(tmp_path)
     with serving(data, "--token-file", str(token)) as endpoint:
         for given in (None, "Bearer", "Bearer another", "Basic a-long-one", "Bearer a-long-onee"):
             request = Request(endpoint._url, headers={} if given is None else {"Authorization": given})
@@ -189,6 +195,14 @@ def test_with_a_token_only_who_gives_it_is_answered(data: Path, tmp_path: Path) 
     token.chmod(0o600)
     result = command("metrics", "--data-dir", str(data), "--token-file", str(token), cwd=tmp_path)
     assert (result.returncode, "is empty" in result.stderr) == (2, True)
+
+
+def test_beyond_this_machine_a_token_is_needed(data: Path, tmp_path: Path) -> None:
+    """An address that other machines can reach is refused while there is no token file."""
+    for address in ("0.0.0.0", "::", "10.0.0.8", ""):
+        result = command("metrics", "--data-dir", str(data), "--address", address, cwd=tmp_path)
+        assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+        assert f"--address {address}" in result.stderr and "--token-file" in result.stderr
 
 
 def test_a_failed_start_is_one_line(data: Path, tmp_path: Path) -> None:
@@ -293,12 +307,14 @@ def test_prometheus_answers_every_query(data: Path, fleet: Lab, tmp_path: Path) 
     send_store_use(fleet)
     port = free_port()
     url = f"http://127.0.0.1:{port}/api/v1/query?query="
-    with serving(data, "--broker", fleet.url) as endpoint, (tmp_path / "log").open("wb") as log:
-        targets = json.dumps([{"targets": [endpoint._url.split("/")[2]]}])
-        config = (
-            f"global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: gurukul, static_configs: {targets}}}]\n"
-        )
-        (tmp_path / "prometheus.yaml").write_text(config)
+    token = secret_file(tmp_path)
+    arguments = ("--broker", fleet.url, "--token-file", str(token))
+    with serving(data, *arguments) as endpoint, (tmp_path / "log").open("wb") as log:
+        job = YAML(typ="safe").load(MONITORING / "prometheus.yaml")["scrape_configs"][0]
+        job["authorization"]["credentials_file"] = str(token)
+        job["static_configs"] = [{"targets": [endpoint._url.split("/")[2]]}]
+        config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
+        (tmp_path / "prometheus.yaml").write_text(json.dumps(config))
         options = {
             "config.file": "prometheus.yaml",
             "storage.tsdb.path": "tsdb",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.dashboard import is_loopback
+from orchestrator.cli.checks import is_loopback
 from tests.conftest import Completed, clean_environment, command
 
 

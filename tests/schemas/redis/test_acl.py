@@ -11,6 +11,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 from typer.testing import CliRunner
 
+from orchestrator.broker.bearer import read_token
 from orchestrator.cli import cli
 from schemas.contract.share import Share
 from schemas.redis.acl import ROLES
@@ -145,8 +146,9 @@ def test_written_users_are_digests_and_urls_that_only_their_owner_reads(tmp_path
     assert CliRunner().invoke(cli, [*words, "rediss://broker.example:6380/3"]).exit_code == 0
     written = {path.name: path.read_text() for path in tmp_path.iterdir()}
     aclfile = written.pop("users.acl")
-    assert written.keys() == {"fleet.key", *(f"{name}.url" for name in ROLES)}
+    assert written.keys() == {"fleet.key", "metrics.token", *(f"{name}.url" for name in ROLES)}
     assert FleetKey.parse(read_private(tmp_path / "fleet.key", "key file", "it"), "it")
+    assert len(read_token(tmp_path / "metrics.token") or "") == 64
     for name in ROLES:
         address = address_of(read_broker_file(tmp_path / f"{name}.url"))
         digest = hashlib.sha256(str(address.password).encode()).hexdigest()
@@ -157,7 +159,7 @@ def test_written_users_are_digests_and_urls_that_only_their_owner_reads(tmp_path
     for url in ("redis://broker.example:6379/0", "redis://u:p@broker.example:6379/0"):
         assert CliRunner().invoke(cli, [*words, url]).exit_code == 2
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == written | {"users.acl": aclfile}
-    for name in ("users.acl", "fleet.key"):
+    for name in ("users.acl", "fleet.key", "metrics.token"):
         (tmp_path / name).unlink()
     assert CliRunner().invoke(cli, [*words, "redis://broker.example:6379/0"]).exit_code == 2
     assert not (tmp_path / "users.acl").exists(), "an empty aclfile would open the server"

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from flower.utils.broker import Broker  # type: ignore[import-untyped]
+from flower.utils.broker import Broker
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
