@@ -11,6 +11,8 @@ from orchestrator.cli.study_report import print_study
 from orchestrator.terminal.console import Console
 from schemas.files.run_files import open_run
 
+SHOWN_FAILURES = 20
+
 
 def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = False) -> None:
     """Show a run's progress, or how it ended.
@@ -21,7 +23,7 @@ def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
     """
     from orchestrator.ledger.export import untrained_symbols
     from orchestrator.ledger.ledger import Ledger
-    from orchestrator.runs.summary import show, summarise
+    from orchestrator.runs.summary import failed_windows, notes_of, show, summarise
 
     manifest, layout = open_run(data_dir, run_id)
     if layout.study.is_file():
@@ -29,10 +31,13 @@ def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
         return
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
-        condition = ledger.condition()
+        condition, failures = ledger.condition(), failed_windows(ledger)
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
         console = Console()
-        show(console, summary, untrained)
+        shown = [sentence for sentences in failures.values() for sentence in sentences]
+        if len(shown) > SHOWN_FAILURES:
+            shown[SHOWN_FAILURES:] = [f"for {len(shown) - SHOWN_FAILURES} more reasons see student_runs.json"]
+        show(console, summary, notes_of(summary, untrained, shown))
         print_end(console, condition, run_id, data_dir)

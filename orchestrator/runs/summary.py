@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -14,6 +15,7 @@ from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
+from schemas.contract.command_line import command_line
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.reason_words import tally, words_for
 from schemas.contract.task import WINDOW_ROLES, FailureClass, Role, Status
@@ -21,6 +23,8 @@ from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_pa
 
 STYLES = {"promote": "green", "hold": "yellow", "reject": "red"}
 INDENT = "  "
+# Notes in the last screen of a run.
+SHOWN_NOTES = 3
 
 
 def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[str, Any]:
@@ -96,9 +100,28 @@ def failed_windows(ledger: Ledger) -> dict[FailureClass | None, list[str]]:
     return found
 
 
-def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
-    """Print the final table: phases, windows, symbols with nothing trained, recommendation, and folders."""
-    console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
+def show_end(console: Console, summary: dict[str, Any], notes: Sequence[str], data_dir: str) -> None:
+    """Print how a run ended in half a screen: counts, the worst notes, the command that shows all, the verdict."""
+    _show_heading(console, summary)
+    counts = summary["windows"][Role.STUDENT]
+    if counts["planned"]:
+        skips = f": {tally(summary['skip_reasons'])}" if summary["skip_reasons"] else ""
+        console.write(
+            f"students: {counts['success']} of {counts['planned']} trained, {counts['failed']} failed,"
+            f" {counts['skipped']} skipped{skips}"
+        )
+    for note in notes[:SHOWN_NOTES]:
+        console.write(note)
+    more = f"{len(notes) - SHOWN_NOTES} more notes and all else" if len(notes) > SHOWN_NOTES else "all else"
+    if not summary["conclusion"] and "log" in summary["paths"]:
+        console.print(Text(f"log: {summary['paths']['log']}"), soft_wrap=True)
+    console.write(f"{more}: `{command_line('status', summary['run_id'], data_dir=data_dir)}`")
+    _show_verdict(console, summary)
+
+
+def show(console: Console, summary: dict[str, Any], notes: Sequence[str]) -> None:
+    """Print all that is known of a run: phases, windows, notes, figures and files. The verdict comes last."""
+    _show_heading(console, summary)
     table = Table()
     table.add_column("phase")
     table.add_column("status")
@@ -115,10 +138,6 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     console.table(windows)
     if summary["bars"]:
         console.write(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
-    if summary["unexplained_jumps"] and not summary["conclusion"]:
-        console.write(f"bars: {summary['unexplained_jumps']}")
-    for doubt in summary["calendar_doubts"]:
-        console.write(doubt)
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
     if any(reused.values()):
         console.write("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))
@@ -127,23 +146,35 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         console.write(f"judgement: adopted from {summary['judgement_from']}, which has the same {same}")
     if summary["skip_reasons"]:
         console.write(f"skipped: {tally(summary['skip_reasons'])}")
-    for sentence in untrained_sentences(untrained):
-        console.write(sentence)
+    for note in notes:
+        console.write(note)
     if summary["conclusion"]:
-        _show_conclusion(console, Conclusion.model_validate(summary["conclusion"]))
+        _show_figures(console, Conclusion.model_validate(summary["conclusion"]))
     for name, path in summary["paths"].items():
-        console.print(Text(f"{name}: {path}"), soft_wrap=True)
-    if summary["duration_seconds"] is not None:  # a process that runs, or was killed, has not recorded it
-        console.write(f"duration: {summary['duration_seconds']:.1f} s")
+        if name != "report" or not summary["conclusion"]:
+            console.print(Text(f"{name}: {path}"), soft_wrap=True)
+    _show_verdict(console, summary)
 
 
-def _show_conclusion(console: Console, found: Conclusion) -> None:
-    """Print the verdict with what decides it, its figures, and what would change it."""
-    word = found.recommendation.value
-    console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (the user decides)"))
-    console.write(found.sentence)
-    for alert in found.alerts:
-        console.write(alert)
+def notes_of(summary: dict[str, Any], untrained: dict[str, Counter[str]], failed: Iterable[str]) -> list[str]:
+    """What a person should know beside the counts, the worst first."""
+    jumps = summary["unexplained_jumps"] if not summary["conclusion"] else None  # else the verdict has them
+    return [
+        *(f"failed: {sentence}" for sentence in failed),
+        *([f"bars: {jumps}"] if jumps else ()),
+        *untrained_sentences(untrained),
+        *summary["calendar_doubts"],
+    ]
+
+
+def _show_heading(console: Console, summary: dict[str, Any]) -> None:
+    seconds = summary["duration_seconds"]  # None while a process runs, and of one that was killed
+    took = "" if seconds is None else f", {seconds:.1f} s"
+    console.print(Text(f"run {summary['run_id']}: {summary['status']}{took}", style="bold"), soft_wrap=True)
+
+
+def _show_figures(console: Console, found: Conclusion) -> None:
+    """Print what the verdict rests on: earnings, how sure they are, and what would change it."""
     earned = Table()
     for heading in ("after costs", "in all", "per year", "worst fall", "Sharpe"):
         earned.add_column(heading, justify="left" if heading == "after costs" else "right")
@@ -159,10 +190,27 @@ def _show_conclusion(console: Console, found: Conclusion) -> None:
     console.write("what would change it:")
     for change in found.changes:
         console.write(change, INDENT)
+
+
+def _show_verdict(console: Console, summary: dict[str, Any]) -> None:
+    """Print the verdict with what decides it, faults of the data, the report, and what to do next."""
+    if not summary["conclusion"]:
+        return
+    found = Conclusion.model_validate(summary["conclusion"])
+    word = found.recommendation.value
+    if console.is_terminal:
+        console.print()
+    console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (the user decides)"))
+    console.write(found.sentence)
+    for alert in found.alerts:
+        console.write(alert)
+    console.write(f"after costs, per year: {', '.join(f'{each.name} {each.a_year}' for each in found.earned)}")
     if found.warnings:
         one = len(found.warnings) == 1
         words = "1 warning, which decides" if one else f"{len(found.warnings)} warnings, which decide"
         console.write(f"{words} nothing: see the report")
+    if "report" in summary["paths"]:
+        console.print(Text(f"report: {summary['paths']['report']}"), soft_wrap=True)
     console.write(f"next: {found.advice}")
     for step in found.next_steps:
         console.print(Text(f"{INDENT}{step}"), soft_wrap=True)  # in one line, to be copied

@@ -60,8 +60,8 @@ def discard(stream: TextIO) -> None:
 
 
 def _wrapped(text: str, width: int, first: str, further: str) -> str:
-    """A sentence in lines of whole words; what stands between backticks is one word."""
-    whole = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", HELD), text)
+    """A sentence in lines of whole words; what stands between backticks is one word, and so is `95 %`."""
+    whole = re.sub(r"`[^`]*`|\d %", lambda found: found[0].replace(" ", HELD), text)
     lines = textwrap.wrap(
         whole, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
     )

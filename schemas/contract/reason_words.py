@@ -32,5 +32,6 @@ def words_for(reason: str | None) -> str:
 
 
 def tally(counts: Mapping[SkipReason, int] | Mapping[str, int]) -> str:
-    """Reasons with how often each was met, in one line: `no bars on its days (15), too few earlier bars (2)`."""
-    return ", ".join(f"{words_for(reason)} ({count})" for reason, count in counts.items())
+    """Reasons with how often each was met, most first: `no bars on its days (15), too few earlier bars (2)`."""
+    found = sorted(counts.items(), key=lambda each: -each[1])
+    return ", ".join(f"{words_for(reason)} ({count})" for reason, count in found)

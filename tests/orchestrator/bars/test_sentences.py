@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.bars.coverage import refuse_failures, table_of
 from orchestrator.bars.sentences import calendar_doubts, left_out
-from orchestrator.runs.summary import show
+from orchestrator.runs.summary import notes_of, show
 from orchestrator.terminal.console import Console
 from schemas.config.bars import BarsConfig
 from schemas.contract.coverage import CoverageTable, Rejection
@@ -142,6 +142,6 @@ def test_a_phantom_bar_and_the_wrong_calendar_are_in_the_summary_of_the_run() ->
         "recommendation": None, "paths": {},
         "duration_seconds": None,
     }  # fmt: skip
-    show(console, summary, {})
+    show(console, summary, notes_of(summary, {}, ()))
     assert phantom in stream.getvalue() and wrong in stream.getvalue()
     assert calendar_doubts(table_of(SETTINGS, {name: ingested(name, series) for name, series in real.items()})) == []
