@@ -44,6 +44,7 @@ from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
 from schemas.redis.client import BROKER_ENV
 from schemas.store.probe import checked_store
 from schemas.terminal.command_help import HELP_SETTINGS, PanelledCommand
+from schemas.terminal.insecure_tls import InsecureTls
 from schemas.terminal.version_option import VersionOption
 from workers.celery.parent_watch import end_with
 from workers.devices.discovery import find_devices
@@ -113,6 +114,7 @@ def start(
     ] = "auto",
     broker: Broker = None,
     broker_file: BrokerFile = None,
+    _: InsecureTls = False,
     data_dir: DataDir = "data",
     source_dir: SourceDirs = HERE,
     store: StoreOption = None,
@@ -166,7 +168,7 @@ def start(
 
 
 @cli.command(cls=PanelledCommand, context_settings=HELP_SETTINGS)
-def health(broker: Broker = None, broker_file: BrokerFile = None) -> None:
+def health(broker: Broker = None, broker_file: BrokerFile = None, _: InsecureTls = False) -> None:
     """Check that a worker of this machine is alive.
 
     The exit code is 0 if the broker has a heartbeat of a worker of this machine or container, else 3. A heartbeat comes

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from orchestrator.cli.broker_file import with_broker_file
 from orchestrator.cli.error_boundary import guarded
+from orchestrator.cli.insecure_tls import with_insecure_tls
 from orchestrator.cli.run_choice import with_run_choice
 from schemas.terminal.command_help import HELP_SETTINGS, PanelledCommand, WholeWords, held
 
@@ -53,6 +54,6 @@ def group_of(package: str, sections: Mapping[str, Iterable[str]], *, completion:
             if isinstance(command, typer.Typer):
                 group.add_typer(command, name=name, rich_help_panel=section)
             else:
-                own = guarded(with_broker_file(with_run_choice(command)))
+                own = guarded(with_insecure_tls(with_broker_file(with_run_choice(command))))
                 group.command(name, cls=PanelledCommand, context_settings=HELP_SETTINGS, rich_help_panel=section)(own)
     return group

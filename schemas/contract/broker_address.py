@@ -1,6 +1,6 @@
 """The address of a broker: its URL in parts, without secrets where it is shown, and as options of each client."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -8,6 +8,8 @@ SCHEMES = ("redis", "rediss")
 # Options that a URL may carry after `?`. They hold no secret: keys and certificates are named by their files.
 TLS_OPTIONS = ("ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
 VERIFICATION = ("required", "none")
+# `true`, which --insecure-tls sets, has the clients of a process verify no certificate, whatever the URL states.
+INSECURE_TLS_ENV = "GURUKUL_INSECURE_TLS"
 DEFAULT_PORT = 6379
 
 SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
@@ -101,6 +103,11 @@ class BrokerAddress:
     def without_secrets(self) -> str:
         """The URL without user and password: what may be stored, logged and printed."""
         return self._url("")
+
+    def unverified(self) -> Self:
+        """The same address, whose certificate is not verified."""
+        given = {name: str(value) for name, value in self.tls if name not in ("ssl_cert_reqs", "ssl_check_hostname")}
+        return replace(self, tls=self.tls and _tls_options("rediss", given | {"ssl_cert_reqs": "none"}))
 
     def redis_options(self) -> dict[str, Any]:
         """Keyword arguments of a connection of redis-py, which `schemas/redis/connections.py` makes."""

@@ -1,10 +1,12 @@
 """The only place where Redis clients are made."""
 
+import os
+
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from schemas.contract.broker_address import BrokerAddress
+from schemas.contract.broker_address import INSECURE_TLS_ENV, BrokerAddress
 from schemas.contract.errors import RequestError
 from schemas.redis.connections import connection_class
 
@@ -32,8 +34,12 @@ def connect(url: str, timeout_s: float = TIMEOUT_S, retries: int = 0) -> Redis:
 
 
 def address_of(url: str) -> BrokerAddress:
-    """The address that `url` names; RequestError, without any part of the URL, if it names none."""
+    """The address that `url` names, as this process connects to it.
+
+    RequestError, without any part of the URL, if it names none.
+    """
     try:
-        return BrokerAddress.parse(url)
+        address = BrokerAddress.parse(url)
     except ValueError as error:
         raise RequestError(f"the broker's URL {error}; write redis://USER:PASSWORD@HOST:PORT/0") from None
+    return address.unverified() if os.environ.get(INSECURE_TLS_ENV) == "true" else address

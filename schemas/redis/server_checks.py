@@ -101,7 +101,8 @@ def encryption_check(address: BrokerAddress) -> Check:
     """Whether others on the network can read what is sent."""
     if dict(address.tls).get("ssl_cert_reqs") == "none":
         text = (
-            "is connected without verification of its certificate (ssl_cert_reqs=none): a server between can read all"
+            "is connected without verification of its certificate (--insecure-tls, or ssl_cert_reqs=none in its URL):"
+            " a server between can read all"
         )
         return Check(name="encryption", state=CheckState.NOTE, text=text)
     if address.tls:

@@ -19,8 +19,8 @@ from workers.cli import cli as workers
 COMMANDS = [name for names in SECTIONS.values() for name in names if name != "telemetry"]
 TELEMETRY = ["tail", "validate", "play"]
 SHARED = {
-    "app", "broker_file", "checks", "config_flags", "error_boundary", "options", "output", "registry", "release_log",
-    "panels", "run_choice", "run_report", "study_report",
+    "app", "broker_file", "checks", "config_flags", "error_boundary", "insecure_tls", "options", "output", "registry",
+    "release_log", "panels", "run_choice", "run_report", "study_report",
 }  # fmt: skip
 EIGHTY = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 

@@ -4,6 +4,8 @@ import asyncio
 import datetime
 import queue
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +24,9 @@ from flower.utils.broker import Broker
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from schemas.contract.broker_address import INSECURE_TLS_ENV, BrokerAddress
 from schemas.redis.client import address_of, connect
+from tests.conftest import clean_environment
 
 
 def write_certificate(folder: Path, host: str, *addresses: str) -> Path:
@@ -171,3 +175,32 @@ def test_a_broker_that_asks_for_a_certificate_gets_the_clients(server: str, cert
         for shown, reached in ((own, True), (other, False), (None, False)):
             query = "" if shown is None else f"&ssl_certfile={shown}&ssl_keyfile={shown}"
             assert answers(url + query) == dict.fromkeys(("redis_py", "celery", "worker", "flower"), reached)
+
+
+def test_insecure_tls_stands_above_what_the_url_states(
+    server: str, tls_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No client verifies then, whatever the URL states; a URL without TLS stays without."""
+    monkeypatch.setenv(INSECURE_TLS_ENV, "true")
+    query = f"?ssl_cert_reqs=required&ssl_ca_certs={write_certificate(tmp_path, 'localhost')}"
+    url = f"rediss://:{urlsplit(server).password}@127.0.0.1:{tls_port}/0{query}"
+    assert answers(url) == dict.fromkeys(("redis_py", "celery", "worker", "flower"), True)
+    assert address_of(server) == BrokerAddress.parse(server)
+
+
+@pytest.mark.parametrize("program", ["orchestrator fleet", "workers health"])
+def test_insecure_tls_is_a_flag_that_warns(server: str, tls_port: int, tmp_path: Path, program: str) -> None:
+    """Without it a certificate of an unknown authority is refused; with it the broker answers, after one warning."""
+    name, *words = program.split()
+    url = f"rediss://:{urlsplit(server).password}@localhost:{tls_port}/0"
+    line = [sys.executable, "-m", name, *words, "--broker", url]
+    refused, let_in, by_variable = (
+        subprocess.run(
+            [*line, *more], env=clean_environment() | variables, cwd=tmp_path, capture_output=True, text=True
+        )
+        for more, variables in (((), {}), (("--insecure-tls",), {}), ((), {INSECURE_TLS_ENV: "1"}))
+    )
+    assert refused.returncode != 0 and "no known authority signed" in refused.stderr
+    for answered in (let_in, by_variable):
+        assert answered.stderr.startswith("warning: --insecure-tls: "), answered.stderr
+        assert "authority" not in answered.stderr
