@@ -35,7 +35,7 @@ def note_use(run_id: str, folders: Folders) -> None:
     if folders.cache_gib is not None:
         _make_room(folders.data_dir, folders.cache_gib, run_id)
     folder = RunLayout.under(folders.data_dir, run_id).folder
-    if folder.is_dir():
+    with suppress(FileNotFoundError):
         os.utime(folder)
 
 
@@ -61,20 +61,38 @@ def _touch_once(data_dir: str, runs: frozenset[str], period: int) -> None:
 def _make_room(data_dir: str, limit_gib: float, run_id: str) -> None:
     """Remove copies of other runs, the longest unused first, until the rest takes at most `limit_gib`.
 
-    A run with a ledger is the orchestrator's own, and stays.
+    A run with a ledger is the orchestrator's own, and stays. Other processes of this host may do the same at once.
     """
     runs = [RunLayout(folder) for folder in (Path(data_dir) / "models").glob("*") if folder.name != run_id]
     copies = [each.folder for each in runs if not each.ledger.exists()]
-    sizes = {folder: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) for folder in copies}
+    sizes = {folder: _bytes_below(folder) for folder in copies}
     left = sum(sizes.values())
-    for folder in sorted(copies, key=lambda each: each.stat().st_mtime):
-        if left <= limit_gib * GIB or time.time() - folder.stat().st_mtime < IN_USE_S:
+    for folder in sorted(copies, key=_used_s):
+        if left <= limit_gib * GIB or time.time() - _used_s(folder) < IN_USE_S:
             break
         logger.info("%s was not used for long and is removed: copies take %.1f GiB", folder, left / GIB)
         for metadata in folder.glob(f"windows/*/*/{METADATA}"):
             remove_artifact(metadata.parent)
         shutil.rmtree(folder, ignore_errors=True)
         left -= sizes[folder]
+
+
+def _bytes_below(folder: Path) -> int:
+    """The size of the files below a folder, without those that disappear meanwhile."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += Path(place, name).stat().st_size
+    return size
+
+
+def _used_s(folder: Path) -> float:
+    """When the copies in a folder were last used (Unix time); 0 if they are gone."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 @lru_cache(maxsize=64)

@@ -2,8 +2,12 @@
 
 import fcntl
 import os
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from schemas.contract.folders import Folders
 from schemas.files.free_space import GIB
@@ -44,6 +48,23 @@ def test_copies_of_an_attempt_that_runs_or_waits_stay(tmp_path: Path) -> None:
     keep_copies(["runs/teacher/A_1/1", "waits/student/A_1/2", "gone/teacher/A_1/1", "no attempt"], folders)
     note_use("another", folders)
     assert [folder.exists() for folder in runs] == [True, True, False]
+
+
+def test_copies_that_another_process_removes_meanwhile_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several pool children of a host come to a new run at once; the files of one that trains come and go."""
+    gone, old = a_run(tmp_path, "gone", 3 * IN_USE_S), a_run(tmp_path, "old", 2 * IN_USE_S)
+    walk = os.walk
+
+    def walked(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for found in walk(folder):
+            shutil.rmtree(gone, ignore_errors=True)
+            yield found
+
+    monkeypatch.setattr(os, "walk", walked)
+    note_use("new", Folders(data_dir=str(tmp_path), store="s3://bucket", cache_gib=0.1 * (1 << 20) / GIB))
+    assert (gone.exists(), old.exists()) == (False, False)
 
 
 def test_without_a_limit_all_copies_stay(tmp_path: Path) -> None:
