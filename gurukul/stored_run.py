@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gurukul.stored_model import StoredModel
-from schemas.config.sources import split_source
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.run import RunStatus
@@ -99,8 +98,9 @@ class StoredRun:
 
         It is UTC for the sample, whose daily bars begin at midnight UTC.
         """
-        config = self.manifest.config
-        return split_source(config.source)[0].timezone or config.timezone
+        from orchestrator.bars.zone import zone_of
+
+        return zone_of(self.manifest.config, self.manifest.bars)
 
     def windows(self) -> pd.DataFrame:
         """One row per planned window, as `plan` returns it, with what became of its `teacher` and its `student`.

@@ -42,6 +42,7 @@ def plan(config: RunConfig, power: bool) -> None:
       orchestrator plan --source csv:bars \\
         --start-date 2022-01-01 --end-date 2024-12-31
     """
+    from orchestrator.bars.zone import calendar_of
     from orchestrator.planning.power import power_sentences
     from orchestrator.planning.reach import doubts
     from orchestrator.planning.windows import in_scope
@@ -69,7 +70,7 @@ def plan(config: RunConfig, power: bool) -> None:
     for sentence in power_sentences(prepared.config, windows, known) if power else ():
         console.write(f"power: {sentence}")
     beside = universe_sentences(prepared.universe, prepared.config, known)
-    beside += side_sentences(prepared.side, config.resolved_calendar)
+    beside += side_sentences(prepared.side, calendar_of(prepared.config, known))
     for doubt in (*doubts(prepared.config, windows, known), *beside):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)

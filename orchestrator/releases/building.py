@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.audit.signed_manifest import check, is_signed_by, seal
+from orchestrator.bars.zone import zone_of
 from orchestrator.releases.approval import judged_run
 from orchestrator.releases.history import Line
 from orchestrator.releases.model_card import model_card
@@ -230,7 +231,7 @@ def _release(
         versions=manifest.versions,
         warmup_bars=WARMUP_BARS,
         interval=config.interval,
-        timezone=config.timezone,
+        timezone=zone_of(config, manifest.bars),
         corporate_actions=config.corporate_actions and str(Path(config.corporate_actions).absolute()),
         file_options=FileOptions(**{name: getattr(config, name) for name in FileOptions.model_fields}),
         horizon_bars=config.horizon,

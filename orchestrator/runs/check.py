@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.bars.coverage import stored_table
+from orchestrator.bars.zone import calendar_of, refuse_other_zone, zone_of
 from orchestrator.runs.settings import resolve
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import IngestConfig
@@ -12,6 +13,7 @@ from schemas.config.judgement import OwnGate
 from schemas.config.side import SideConfig
 from schemas.config.universe import UniverseConfig
 from schemas.contract.artifact import RunManifest
+from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import OWN_GATE_LIMIT_S, CheckReport, CheckRequest, GateAnswer, GateQuestion
 from schemas.files.layout import BarsLayout, RunLayout
@@ -26,13 +28,25 @@ class BesideConfig(SideConfig, UniverseConfig):
 def check_settings(
     flags: Mapping[str, Any], config: Path | None, environment: Mapping[str, str], *, in_python: bool = False
 ) -> tuple[IngestConfig, BesideConfig]:
-    """Bars and side data on which plug-ins are checked. RequestError for a wrong setting, as by `resolve`."""
+    """Bars and side data on which plug-ins are checked, with the time zone and the calendar of these bars.
+
+    RequestError for a wrong setting, as by `resolve`.
+    """
     beside = {name: value for name, value in flags.items() if name in BesideConfig.model_fields}
     bars = {name: value for name, value in flags.items() if name not in beside}
-    return (
-        resolve(IngestConfig, bars, config, environment, in_python=in_python),
-        resolve(BesideConfig, beside, config, environment, in_python=in_python),
-    )
+    settings = resolve(IngestConfig, bars, config, environment, in_python=in_python)
+    known = None if "source" in settings.model_fields_set else _stored(settings)
+    if known is not None:
+        refuse_other_zone(settings, known)
+    of_bars = {"timezone": zone_of(settings, known), "calendar": calendar_of(settings, known)}
+    found = resolve(BesideConfig, beside, config, environment, in_python=in_python)
+    return settings.model_copy(update=of_bars), found
+
+
+def _stored(settings: IngestConfig) -> CoverageTable:
+    """Stored bars of the chosen symbols, or of all."""
+    found = stored_table(BarsLayout.under(settings.data_dir, settings.interval)).symbols
+    return CoverageTable(symbols={name: found[name] for name in settings.symbols or found if name in found})
 
 
 def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: BesideConfig) -> CheckReport:
@@ -42,7 +56,7 @@ def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: Beside
     """
     chosen, reads_source = settings.symbols, "source" in settings.model_fields_set
     if not reads_source and not chosen:
-        chosen = tuple(sorted(stored_table(BarsLayout.under(settings.data_dir, settings.interval)).symbols))
+        chosen = tuple(sorted(_stored(settings).symbols))
         if not chosen:
             raise RequestError(f"no bars are stored under {settings.data_dir}; give --source, such as --source sample")
     request = CheckRequest(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.bars.zone import calendar_of, zone_of
 from orchestrator.runs.side import read_side, side_choice
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import BarsConfig, IngestConfig, OwnSource
@@ -18,6 +19,7 @@ from schemas.config.run import RunConfig
 from schemas.config.sources import own_source
 from schemas.config.training import FIXED
 from schemas.contract.artifact import RunManifest
+from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import RequestError
 from schemas.contract.plugin_source import plugin_digests, plugin_paths
 from schemas.contract.requests import ChosenModel, LabelFacts, PluginQuestion, PluginReport
@@ -52,13 +54,13 @@ def with_declared_kinds(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_plugins(
-    config: RunConfig, scratch: Path | None = None, *, idle: bool = False
+    config: RunConfig, scratch: Path | None = None, *, idle: bool = False, known: CoverageTable | None = None
 ) -> tuple[RunConfig, tuple[SideCoverage, ...]]:
     """The config with the digests of its plug-ins and side data, and what these hold; they are stored below `scratch`.
 
     The horizon is the one that its label declares. RequestError for a faulty plug-in or file, an unknown feature or
     label, another --horizon, and side data that neither a feature nor the label reads or that are missing. `idle`: also
-    with plug-ins that it does not use; without it they are refused.
+    with plug-ins that it does not use; without it they are refused. `known`: stored bars, of a run that ingests none.
     """
     names = config.feature_set.names
     if not (config.plugins or config.side) and all(name in SETS for name in names):
@@ -73,10 +75,11 @@ def with_plugins(
     used = {name.removeprefix(RANK) for name in found.columns}
     features = [each for each in found.features if each.name in used]
     labels = [each for each in found.labels if each.name == config.label]
-    side = read_side(config, [*features, *labels], scratch)
+    zone, calendar = zone_of(config, known), calendar_of(config, known)
+    side = read_side(config, zone, [*features, *labels], scratch)
     plugged = Plugged(
-        timezone=config.timezone, plugins=found.plugins, side=side_choice(config, side, features),
-        label_side=side_choice(config, side, labels),
+        timezone=zone, plugins=found.plugins, side=side_choice(calendar, config.interval, side, features),
+        label_side=side_choice(calendar, config.interval, side, labels),
     ) if found.plugins else None  # fmt: skip
     filled = config.model_copy(
         update={"plugged": plugged, "own_gates": found.gates, "own_source": _chosen(config, found)}

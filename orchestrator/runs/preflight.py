@@ -12,6 +12,7 @@ from pathlib import Path
 
 from orchestrator.audit.wording import some
 from orchestrator.bars.coverage import fetch_table, stored_table, table_of
+from orchestrator.bars.zone import refuse_other_zone
 from orchestrator.broker import embedded
 from orchestrator.broker.requirements import check_for_run
 from orchestrator.phases.trial_count import holdout_of
@@ -73,14 +74,16 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
     `read`: judge the source's bars as well, as an ingestion would. `scratch`: see PreflightRequest. `idle`: see
     with_plugins.
     """
-    config, side = with_plugins(config, scratch, idle=idle)
+    if config.store is not None:
+        checked_store(config.store)
+    known = stored_bars(config) if config.skip_fetch else None
+    if known is not None:
+        refuse_other_zone(config, known)
+    config, side = with_plugins(config, scratch, idle=idle, known=known)
     config, universe = with_universe(config)
     refuse_infeasible(config)
     if config.broker is not None:
         embedded.check(config.broker)
-    if config.store is not None:
-        checked_store(config.store)
-    known = stored_bars(config) if config.skip_fetch else None
     days = days_asked_for(config)
     report = ask(
         "preflight",

@@ -12,6 +12,7 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from orchestrator.audit.signing import read_private_key
+from orchestrator.bars.zone import calendar_of
 from orchestrator.broker import embedded
 from orchestrator.broker.requirements import check_for_run
 from orchestrator.dispatch.broker_fleet import clear
@@ -112,7 +113,8 @@ def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -
         refuse_hopeless(windows)
     beside = universe_sentences(prepared.universe, config, prepared.known)
     doubted = doubts(config, windows, prepared.known) if course.is_judged else ()
-    for doubt in (*prepared.risks, *doubted, *beside, *side_sentences(prepared.side, config.resolved_calendar)):
+    beside += side_sentences(prepared.side, calendar_of(config, prepared.known))
+    for doubt in (*prepared.risks, *doubted, *beside):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import NO_CALENDAR
+from schemas.config.interval import Interval
 from schemas.config.run import RunConfig
 from schemas.config.side import SideChoice, SideRequest
 from schemas.contract.artifact import RunManifest
@@ -20,9 +21,9 @@ SCRATCH = ".side"
 
 
 def read_side(
-    config: RunConfig, readers: Collection[FeatureFacts | LabelFacts], scratch: Path | None
+    config: RunConfig, zone: str, readers: Collection[FeatureFacts | LabelFacts], scratch: Path | None
 ) -> tuple[SideCoverage, ...]:
-    """Read the side data of a run's features and its label.
+    """Read the side data of a run's features and its label; times without an offset are of `zone`.
 
     RequestError for a faulty file, one that is missing, and one without use.
     """
@@ -31,7 +32,7 @@ def read_side(
     if not requests:
         return ()
     out = None if scratch is None else str(scratch / SCRATCH)
-    question = SideQuestion(files=requests, timezone=config.timezone, out=out)
+    question = SideQuestion(files=requests, timezone=zone, out=out)
     return ask("side", question, SideReport).files
 
 
@@ -54,14 +55,14 @@ def refuse_other_names(requests: Iterable[SideRequest], readers: Iterable[Featur
 
 
 def side_choice(
-    config: RunConfig, found: Iterable[SideCoverage], readers: Collection[FeatureFacts | LabelFacts]
+    calendar: str, interval: Interval, found: Iterable[SideCoverage], readers: Collection[FeatureFacts | LabelFacts]
 ) -> SideChoice | None:
     """What decides the values of side data that some features, or a label, see of a bar; None if they read none."""
     names = {name for each in readers for name in each.side}
     files = tuple(each.file for each in found if each.name in names)
     if not files:
         return None
-    return SideChoice(calendar=config.resolved_calendar, interval=config.interval, files=files)
+    return SideChoice(calendar=calendar, interval=interval, files=files)
 
 
 def keep_side(found: Iterable[SideCoverage], scratch: Path, data_dir: str) -> None:

@@ -37,8 +37,9 @@ class Coverage(Frozen):
     """One symbol's stored bars: number, days, source, quality and digest.
 
     `weekdays` (0 is Monday) are those of nearly all sessions, `special_sessions` the days that fall on others.
-    `sessions_expected` counts the calendar's from `first` to `last`; None without a calendar. `rises` is None where an
-    earlier version stored the bars.
+    `sessions_expected` counts the calendar's from `first` to `last`; None without a calendar. `timezone` is that of the
+    days, `calendar` the one that they were checked with. Bars that an earlier version stored have neither, and `rises`
+    is None.
     """
 
     symbol: Symbol
@@ -59,6 +60,8 @@ class Coverage(Frozen):
     verdict: Verdict
     findings: tuple[Finding, ...]
     rises: Rises | None = None
+    timezone: str = Field("", exclude_if=lambda zone: not zone)
+    calendar: str = Field("", exclude_if=lambda name: not name)
 
 
 class Rejection(Frozen):

@@ -248,6 +248,17 @@ def test_the_sample_s_timestamps_are_in_a_time_zone_of_its_own(tmp_path: Path) -
     assert trial.timezone == "UTC"
 
 
+def test_stored_bars_have_the_time_zone_of_their_ingestion(stored: gurukul.StoredRun) -> None:
+    """A run on them takes zone and calendar from there, and is refused another --timezone."""
+    data_dir = stored.folder.parents[1]
+    rows = json.loads((data_dir / "bars/1day/coverage.json").read_bytes())["symbols"].values()
+    assert {(row["timezone"], row["calendar"]) for row in rows} == {("Asia/Kolkata", "NSE")}
+    assert stored.timezone == "Asia/Kolkata"
+    gurukul.plan(skip_fetch=True, data_dir=str(data_dir), **SPAN_SETTINGS)
+    with pytest.raises(gurukul.GurukulError, match=r"zone UTC: the stored bars of \S+ have their days in Asia/Kolkata"):
+        gurukul.plan(skip_fetch=True, timezone="UTC", data_dir=str(data_dir), **SPAN_SETTINGS)
+
+
 def test_windows_have_what_became_of_each(stored: gurukul.StoredRun) -> None:
     """Roles have the status of their rows, and what is skipped has a reason."""
     windows = stored.windows()

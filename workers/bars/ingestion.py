@@ -72,7 +72,7 @@ def assess(
     findings = list(read.findings)
     if before is not None:
         findings = [finding for finding in findings if finding.check is not Check.NO_BARS]
-        read, changed = _merged(before, read, symbol, settings.timezone)
+        read, changed = _merged(before, read, symbol, source.timezone)
         findings += _changes(changed, before, read.series, symbol, data_dir)
     if not len(read.series):
         return _rejected(settings, symbol, findings or [_nothing_between(settings)])
@@ -91,7 +91,14 @@ def assess(
     return Assessed(
         Ingested(
             stored=_coverage(
-                settings, symbol, series, content, known, findings, raw.adjusted or bool((factor != 1).any())
+                settings,
+                symbol,
+                series,
+                content,
+                known,
+                findings,
+                timezone=source.timezone,
+                adjusted=raw.adjusted or bool((factor != 1).any()),
             ),
             months=month_digests(read.series),
             odd_days=odd_days(series, calendar) if settings.interval != "1week" else OddDays(),
@@ -226,7 +233,7 @@ def _rejected(settings: BarsSettings, symbol: str, findings: Sequence[Finding]) 
 
 def _coverage(
     settings: BarsSettings, symbol: str, series: Series, content: bytes, known: quality.Assessment,
-    findings: Sequence[Finding], adjusted: bool,
+    findings: Sequence[Finding], *, timezone: str, adjusted: bool,
 ) -> Coverage:  # fmt: skip
     days, bars = np.unique(series.session, return_counts=True)
     weekdays, special = store.usual_days(series.session)
@@ -249,4 +256,6 @@ def _coverage(
         verdict=worst(findings),
         findings=tuple(findings),
         rises=rises_of(series, settings.interval),
+        timezone=timezone,
+        calendar=settings.calendar,
     )
