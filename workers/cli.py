@@ -69,21 +69,23 @@ BrokerFile = Annotated[
 DataDir = Annotated[
     str,
     typer.Option(
-        help="Folder of bars and models. Workers without --store serve the runs of this folder alone.",
-        envvar="GURUKUL_DATA_DIR",
+        "--data-dir",
+        "--cache-dir",
+        help="Folder of bars and models. Workers without --store serve its runs alone; with --store it is their cache.",
+        envvar=["GURUKUL_DATA_DIR", "GURUKUL_CACHE_DIR"],
     ),
 ]
 StoreOption = Annotated[
     str | None,
     typer.Option(
-        help="URL of the store of a fleet without a shared disk: s3://BUCKET/PREFIX. DATA_DIR then holds copies.",
+        help="URL of the store of a fleet without a shared disk: s3://BUCKET/PREFIX.",
         envvar=STORE_ENV,
     ),
 ]
 CacheGib = Annotated[
     float | None,
     typer.Option(
-        help="With --store: GiB of DATA_DIR for copies of runs; the longest unused are removed. If omitted: no limit.",
+        help="With --store: GiB that copies of runs may take; the longest unused are removed. If omitted: no limit.",
         envvar="GURUKUL_CACHE_GIB",
         min=0.1,
     ),

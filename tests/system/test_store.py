@@ -45,7 +45,7 @@ class Fleet:
 
 @contextmanager
 def workers(cwd: Path, url: str, bars: Path, devices: str, prefix: list[str]) -> Iterator[None]:
-    """Workers of a host, which work under a data folder of their own."""
+    """Workers of a host, which work under a cache of their own."""
     cwd.mkdir()
     start = [
         sys.executable,
@@ -58,6 +58,8 @@ def workers(cwd: Path, url: str, bars: Path, devices: str, prefix: list[str]) ->
         str(bars),
         "--store",
         STORE,
+        "--cache-dir",
+        "copies",
     ]
     with (cwd / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -124,7 +126,9 @@ def test_a_run_through_a_store_has_the_bytes_of_one_on_a_shared_disk(fleet: Flee
     assert command("verify", "generated", cwd=fleet.folder / "A").returncode == 0
     for each in fleet.moved:
         assert each is not None and min(each.fetched_bytes, each.stored_bytes, each.kept) > 0 == each.errors
-    left = [path for host in "BC" for path in (fleet.folder / host / "data" / "bars").glob("*/.staged-*")]
+    hosts = [fleet.folder / host for host in "BC" if (fleet.folder / host).is_dir()]
+    assert all((host / "copies" / "bars").is_dir() and not (host / "data").exists() for host in hosts)
+    left = [path for host in "BC" for path in (fleet.folder / host / "copies" / "bars").glob("*/.staged-*")]
     assert left == [], "a worker keeps what it has staged and published"
 
 
