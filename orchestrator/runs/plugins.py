@@ -32,10 +32,10 @@ LIMIT_S = 195.0
 
 def ask_about(
     features: Sequence[str], plugins: Sequence[str], models: Sequence[ChosenModel] = (), label: str = FIXED,
-    source: str = "",
+    source: str = "", *, trains: bool = False,
 ) -> PluginReport:  # fmt: skip
     """What plug-ins define, and the columns of `features`. RequestError, with the user's line, for a faulty one."""
-    question = PluginQuestion(features=tuple(features), models=tuple(models), label=label, source=source)
+    question = PluginQuestion(features=tuple(features), models=tuple(models), label=label, source=source, trains=trains)
     return ask("plugins", question, PluginReport, plugins, LIMIT_S)
 
 
@@ -59,8 +59,9 @@ def with_plugins(
     """The config with the digests of its plug-ins and side data, and what these hold; they are stored below `scratch`.
 
     The horizon is the one that its label declares. RequestError for a faulty plug-in or file, an unknown feature or
-    label, another --horizon, and side data that neither a feature nor the label reads or that are missing. `idle`: also
-    with plug-ins that it does not use; without it they are refused. `known`: stored bars, of a run that ingests none.
+    label, one that reads later bars, another --horizon, and side data that neither a feature nor the label reads or
+    that are missing. `idle`: also with plug-ins that it does not use; without it they are refused. `known`: stored
+    bars, of a run that ingests none.
     """
     names = config.feature_set.names
     if not (config.plugins or config.side) and all(name in SETS for name in names):
@@ -69,7 +70,7 @@ def with_plugins(
     chosen = [
         ChosenModel(role=role, kind=kinds[role], changes=config.set) for role in ROLES if kinds[role] not in KINDS
     ]
-    found = ask_about(names, config.plugins, chosen, config.label, own_source(config.source))
+    found = ask_about(names, config.plugins, chosen, config.label, own_source(config.source), trains=True)
     for path, flag in found.idle.items() if not idle else ():
         raise RequestError(f"the run uses nothing of {path}; add {flag}, or leave the file out of --plugins")
     used = {name.removeprefix(RANK) for name in found.columns}

@@ -79,13 +79,15 @@ class ChosenModel(Frozen):
 class PluginQuestion(Frozen):
     """Asks what the plug-ins of the process define, and whether `features`, `label` and `source` exist.
 
-    Each of `models` is tried as well: fitted twice on made rows, stored and read.
+    Each of `models` is tried as well: fitted twice on made rows, stored and read. `trains`: for a run, which must not
+    use a feature or a label that reads later bars; those chosen are tried on made bars.
     """
 
     features: tuple[FeatureName, ...]
     models: tuple[ChosenModel, ...] = ()
     label: str = FIXED
     source: str = ""
+    trains: bool = False
 
 
 class FeatureFacts(Frozen):

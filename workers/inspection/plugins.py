@@ -21,6 +21,7 @@ from workers.bars.sources.plugged import sources_here
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
 from workers.features.registry import FEATURES, Feature
+from workers.inspection.early_check import early_fault
 from workers.inspection.model_trial import try_out
 from workers.judging.plugged_gate import gates_here
 from workers.learning.plugged_label import PluggedLabel, labels_here
@@ -54,6 +55,10 @@ def inspect(question: PluginQuestion) -> PluginReport:
     facts = [_facts(each, each.source) for each in FEATURES.values()]
     facts += [_facts(each, each.path, each.panel, each.side) for each in own.values()]
     used = {name.removeprefix(RANK) for name in columns} | {each.kind for each in question.models}
+    if question.trains:
+        chosen_labels = [each for name, each in labels.items() if name == question.label]
+        if fault := early_fault([each for name, each in own.items() if name in used], chosen_labels):
+            return PluginReport(error=fault)
     if question.source and question.source not in sources:
         has = f"they define {', '.join(sources)}" if sources else "mark a function with @gurukul.source(symbols=...)"
         return PluginReport(error=f"--source: no plug-in defines a source {question.source}; {has}")

@@ -117,6 +117,10 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
             "--side index is read by no feature of this run and not by its label",
         ),
         (("check", "beside.py", "--source", "sample"), "label up reads side data index; give --side index=FILE"),
+        (
+            ("plan", "--plugins", "ideas.py", "--features", "own,ahead"),
+            "ideas.py: it reads later bars: A at 20",
+        ),
         (("new", "my-ideas.py"), "no name of a Python module"),
         (("new", "absent/ideas.py"), "cannot be written"),
     ):
