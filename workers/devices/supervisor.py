@@ -85,8 +85,8 @@ def supervise(
 
     Workers that end are started again for ever. Only those of one run (`tied`) are given up, with WorkersFailed, if
     several starts in a row of each ended no attempt within `STEADY_S`. RequestError if the broker does not answer,
-    or if another process serves one of the devices. Beside another machine of this host name, names get a part
-    of this machine's own.
+    or if another process of this machine serves one of the devices. Beside another machine of this host name, also one
+    that takes a name while this process does not reach the broker, names get a part of this machine's own.
     """
     devices, kept = _unserved(devices, broker, stop), time.monotonic()
     workers = [Worker(device) for device in devices]
@@ -103,7 +103,12 @@ def supervise(
                     _start_or_restart(worker, variables, logs)
                 if time.monotonic() - kept > KEPT_EVERY_S:
                     kept = time.monotonic()
-                    _keep_names(devices, broker)
+                    if why := _lost_names(devices, broker):
+                        # The orchestrator has taken their attempts for lost; the other machine's count.
+                        _leave_names(devices, broker)
+                        _end(workers, TIED_DRAIN_S)
+                        devices = _unserved(_renamed(devices, why), broker, stop)
+                        workers = [Worker(device) for device in devices]
                 if tied and all(worker.failed >= MOST_FAILED_STARTS for worker in workers):
                     raise _failure(workers[0], _report(workers[0], variables).error())
         finally:
@@ -228,20 +233,24 @@ def _unserved(devices: list[Device], broker: str, stop: threading.Event) -> list
     PRESENCE_EXPIRY_S: so long the last heartbeat of a container that was replaced is there. Its names are kept for
     EXPIRY_S.
     """
-    began, named = time.monotonic(), devices
+    began = time.monotonic()
     with connect(broker, timeout_s=3.0) as redis:
         while (obstacle := _obstacle(devices, broker, redis)) and not stop.wait(0.2):
             if time.monotonic() <= began + (EXPIRY_S if obstacle.is_twin else PRESENCE_EXPIRY_S):
                 continue
-            if not obstacle.is_twin or devices is not named:
+            if not obstacle.is_twin:
                 raise RequestError(obstacle.text)
-            logger.warning("%s; the names here end in -%s", obstacle.text, machine_part())
-            devices = [_renamed(device) for device in devices]
+            devices = _renamed(devices, obstacle.text)
     return devices
 
 
-def _renamed(device: Device) -> Device:
-    return device.model_copy(update={"name": f"{device.name}-{machine_part()}"})
+def _renamed(devices: list[Device], why: str) -> list[Device]:
+    """The devices under names that end in a part of this machine's own; RequestError, saying why, if theirs do."""
+    end = f"-{machine_part()}"
+    if any(device.name.endswith(end) for device in devices):
+        raise RequestError(why)
+    logger.warning("%s; the names here end in %s", why, end)
+    return [device.model_copy(update={"name": f"{device.name}{end}"}) for device in devices]
 
 
 def _leave_names(devices: list[Device], broker: str) -> None:
@@ -256,7 +265,7 @@ def _obstacle(devices: list[Device], broker: str, redis: Redis) -> Obstacle | No
     try:
         for device in devices:
             if (other := take_name(redis, device.name)) is not None:
-                return _twin(device.name, other) if other.is_elsewhere else _served(device, other.pid)
+                return _twin(device.name, other) if other.is_elsewhere else _served(device.name, other.pid)
             taken.append(device.name)
         why = _served_already(devices, read_presences(redis))
         taken = taken if why else []
@@ -269,8 +278,8 @@ def _obstacle(devices: list[Device], broker: str, redis: Redis) -> Obstacle | No
                 leave_name(redis, name)
 
 
-def _served(device: Device, pid: int) -> Obstacle:
-    return Obstacle(f"device {device.name} is served by process {pid}; stop it, or choose other --devices")
+def _served(device: str, pid: int) -> Obstacle:
+    return Obstacle(f"device {device} is served by process {pid}; stop it, or choose other --devices")
 
 
 def _served_already(devices: list[Device], present: Mapping[str, Presence]) -> Obstacle | None:
@@ -281,19 +290,21 @@ def _served_already(devices: list[Device], present: Mapping[str, Presence]) -> O
         if _is_elsewhere(other):
             return _twin(device.name, other)
         if still_runs(other.pid, other.since.timestamp()):
-            return _served(device, other.pid)
+            return _served(device.name, other.pid)
     return None
 
 
-def _keep_names(devices: list[Device], broker: str) -> None:
-    """RequestError if another process has taken a name since this one took it: the broker was out of reach for long."""
+def _lost_names(devices: list[Device], broker: str) -> str:
+    """Keep the names; returns which another machine has taken, while the broker was out of reach for long.
+
+    RequestError if another process of this machine has taken one.
+    """
     with suppress(RedisError), connect(broker, timeout_s=2.0) as redis:
         for name, other in keep_names(redis, [device.name for device in devices]).items():
-            where = _twin(name, other).text
-            raise RequestError(
-                f"{where}, which took its name while this one did not reach the broker; start this one again, and it"
-                " takes another name"
-            )
+            if not other.is_elsewhere:
+                raise RequestError(_served(name, other.pid).text)
+            return f"{_twin(name, other).text}, which took its name while this one did not reach the broker"
+    return ""
 
 
 def _is_elsewhere(presence: Presence) -> bool:
