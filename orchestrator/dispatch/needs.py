@@ -15,6 +15,9 @@ from schemas.files.folder_id import folder_id
 from schemas.files.layout import FOLDER_ID
 from schemas.redis.signing import KEY_FILE_ENV, FleetKey, fleet_key
 
+# A heartbeat has hundredths. A window's files take less than a megabyte, so a small disk is of use up to here.
+FULL_GIB = 0.01
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -82,7 +85,7 @@ class Needs:
                 lack = "it lacks the plug-in" if had is None else "it has another version of the plug-in"
                 start = f"start its workers with `workers start --plugins {shown(name)}`"
                 return f"{lack} {shown(name)}; {start}, this run's {'package' if is_package(name) else 'file'}"
-        return ""
+        return unwell(presence)
 
     def _other_folder(self, folders: Folders) -> str:
         """Why a worker's data folder is not the run's; a shared one may have another path there."""
@@ -98,3 +101,16 @@ class Needs:
                 " the run and its workers one --store"
             )
         return ""
+
+
+def unwell(presence: Presence) -> str:
+    """Why no attempt could end well on a device now, and the remedy; empty if nothing is known that keeps one from it.
+
+    Each would be a strike. The device's heartbeat shows when it gets better.
+    """
+    folders, use = presence.folders, presence.store
+    if folders is not None and presence.free_gib is not None and presence.free_gib < FULL_GIB:
+        return f"the disk of {folders.data_dir} on its host is full; free some there"
+    if use is not None and use.is_failing and use.failed_at is not None:
+        return f"its last request to the store failed, at {use.failed_at:%H:%M:%S} UTC: {use.last_error}"
+    return ""

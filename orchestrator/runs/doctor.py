@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from orchestrator.broker import embedded
 from orchestrator.broker.requirements import run_checks
 from orchestrator.dispatch.fleet_report import read_fleet
-from orchestrator.dispatch.needs import Needs
+from orchestrator.dispatch.needs import Needs, unwell
 from schemas.contract.broker_address import public_url
 from schemas.contract.check import Check, CheckState
 from schemas.contract.errors import GurukulError
@@ -105,12 +105,19 @@ def device_checks(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterat
 
 def _troubles(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[Check]:
     name, folders = presence.device.name, presence.folders
-    if why := needs.unmet(presence):
+    why, ill = needs.unmet(presence), unwell(presence)
+    if why:
         yield _fault(name, f"it gets no work from here: {why}")
-    if folders is not None and presence.free_gib is not None:
+    if ill and ill != why:
+        yield _fault(name, ill)
+    if folders is not None and presence.free_gib is not None and not ill:
         disk = free_space_check(folders.data_dir, presence.free_gib)
         if disk.state is not CheckState.OK:
             yield _fault(name, f"on its host {disk.text}")
+    if (use := presence.store) is not None and use.failed_at is not None and not use.is_failing:
+        count = "1 request" if use.errors == 1 else f"{use.errors} requests"
+        when = f"since its worker started, the last at {use.failed_at:%H:%M:%S} UTC"
+        yield _note(name, f"it reaches the store now, but {count} to it failed {when}: {use.last_error}")
     if presence.clock_ahead_s is not None:
         clock = skew_check(presence.clock_ahead_s)
         if clock.state is not CheckState.OK:

@@ -25,6 +25,7 @@ from orchestrator.ledger.run_name import RunName
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.planning.reach import doubts
 from orchestrator.runs.course import RUN, Course
+from orchestrator.runs.full_disk import is_full, naming_full_disk
 from orchestrator.runs.identity import account
 from orchestrator.runs.plugins import refuse_other_plugins
 from orchestrator.runs.preflight import (
@@ -130,7 +131,7 @@ def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -
         trained_by=account(),
         side=prepared.side,
     )
-    with ExitStack() as stack:
+    with naming_full_disk(layout), ExitStack() as stack:
         url = config.broker or stack.enter_context(embedded.server())
         embedded.wait(url)
         redis = stack.enter_context(connect(url))
@@ -201,7 +202,7 @@ def resume(
     refuse_missing_extras(manifest)
     for risk in check_for_run(shared, manifest.devices) if shared is not None else ():
         console.write(f"note: {risk}")
-    with ExitStack() as stack:
+    with naming_full_disk(layout), ExitStack() as stack:
         url = shared or stack.enter_context(embedded.server())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
@@ -329,6 +330,8 @@ def _end_of(error: Exception, url: str, log: Path) -> tuple[RunStatus, str]:
             return RunStatus.FAILED, f"the broker {public_url(url)} {trouble(error)}"
         case GurukulError():
             return RunStatus.FAILED, str(error)
+        case _ if is_full(error):
+            return RunStatus.FAILED, f"a disk is full: {error}; free some"
     logger.error("the orchestrator failed", exc_info=error)
     return RunStatus.FAILED, f"{type(error).__name__}: {error}; {log} has the traceback"
 

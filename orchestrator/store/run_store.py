@@ -5,6 +5,7 @@ So whatever reads a run on the orchestrator's host (status, report, release, rep
 
 import logging
 import re
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -124,7 +125,7 @@ class RunStore:
             return
         try:
             self._copy.publish(ledger)
-        except StoreError as error:
+        except (StoreError, OSError, sqlite3.Error) as error:  # the ledger is copied on its own disk, which may be full
             logger.warning("the copy of the run is not published: %s", error)
 
     def leave(self, ledger: Ledger) -> None:

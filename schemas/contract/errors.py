@@ -60,6 +60,12 @@ class StoreError(GurukulError):
     exit_code = ExitCode.FAILED
 
 
+class DiskFullError(GurukulError):
+    """A disk has no room for what must be recorded."""
+
+    exit_code = ExitCode.FAILED
+
+
 class PhaseError(GurukulError):
     """A phase could not do its work; the run ends as failed."""
 

@@ -16,6 +16,10 @@ ROUND_TRIPS, MOST_MORE_S = 4, 5.0
 # From so long a round trip on, the distance costs windows time.
 FAR_S = 0.02
 
+# Of a store's last error, so much is in each heartbeat.
+LONGEST_ERROR = 500
+SUMMED = ("fetched", "fetched_bytes", "stored", "stored_bytes", "kept", "errors", "seconds")
+
 
 def expiry_s(round_trip_s: float) -> float:
     """Seconds for which a heartbeat is valid that took so long to deliver."""
@@ -26,7 +30,8 @@ class StoreUse(Frozen):
     """What a worker has moved to and from its store: objects, bytes, requests that failed, and seconds of requests.
 
     `kept` counts the objects that a task did not fetch because their copies were in the data folder, fetched ahead or
-    earlier.
+    earlier. `last_error` is the text of the last request that failed, and `failed_at` its time. `is_failing`: the last
+    request of all failed; None if there was none.
     """
 
     fetched: int = 0
@@ -36,12 +41,16 @@ class StoreUse(Frozen):
     kept: int = 0
     errors: int = 0
     seconds: float = 0.0
+    last_error: str = Field("", max_length=LONGEST_ERROR)
+    failed_at: Instant | None = None
+    is_failing: bool | None = None
 
-    def __add__(self, other: Self) -> Self:
-        """Both together."""
-        return self.model_copy(
-            update={name: getattr(self, name) + getattr(other, name) for name in StoreUse.model_fields}
-        )
+    def __add__(self, later: Self) -> Self:
+        """This and what was moved later."""
+        sums = {name: getattr(self, name) + getattr(later, name) for name in SUMMED}
+        newest = {} if later.failed_at is None else {"last_error": later.last_error, "failed_at": later.failed_at}
+        state = {} if later.is_failing is None else {"is_failing": later.is_failing}
+        return self.model_copy(update=sums | newest | state)
 
 
 class Presence(Frozen):

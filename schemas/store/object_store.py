@@ -33,6 +33,8 @@ ANSWER_S, CONNECTED_S = 30.0, 5.0
 METADATA_SERVICE = "169.254.169.254"
 # How the library names its own settings.
 RETRIES = re.compile(r" in [\d.]+m?s, after (\d+) retries, max_retries: \d+, retry_timeout: \d+m?s")
+# The object that a message names already, and how long a request took that was not sent again.
+PLACE = re.compile(r" for path [^\s:]+(?=:)|(?<=\w)/[^\s:]+ in [\d.]+m?s(?= - )")
 # Between two conditional writes of which the first had no answer.
 PAUSE_S = 1.0
 
@@ -250,4 +252,5 @@ def open_store(url: str) -> ObjectStore:
 def _first_line(error: Exception) -> str:
     """The text of an error, in one line that is not longer than a screen."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return RETRIES.sub(r" after \1 retries", " ".join(line.split()))[:400]
+    line = RETRIES.sub(r" after \1 retries", " ".join(line.split()))
+    return PLACE.sub("", line)[:400]

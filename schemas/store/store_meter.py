@@ -5,9 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 from schemas.contract.errors import StoreError
-from schemas.contract.presence import StoreUse
+from schemas.contract.presence import LONGEST_ERROR, StoreUse
 
 
 class StoreMeter:
@@ -17,20 +19,24 @@ class StoreMeter:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._seconds = 0.0
+        self._last: dict[str, Any] = {}
 
     @contextmanager
     def request(self) -> Iterator[None]:
         """Measure a request, which fails if it raises StoreError."""
-        began_s, errors = time.monotonic(), 0
+        began_s, text = time.monotonic(), ""
         try:
             yield
-        except StoreError:
-            errors = 1
+        except StoreError as error:
+            text = str(error)
             raise
         finally:
             with self._lock:
                 self._seconds += time.monotonic() - began_s
-                self._counts["errors"] += errors
+                self._last["is_failing"] = bool(text)
+                if text:
+                    self._counts["errors"] += 1
+                    self._last |= {"last_error": text[:LONGEST_ERROR], "failed_at": datetime.now(UTC)}
 
     def fetched(self, size_bytes: int) -> None:
         """Count an object that was read."""
@@ -50,8 +56,9 @@ class StoreMeter:
     def take(self) -> StoreUse:
         """The counts, which begin at 0 again."""
         with self._lock:
-            use = StoreUse(seconds=round(self._seconds, 6), **self._counts)
+            use = StoreUse(seconds=round(self._seconds, 6), **self._counts, **self._last)
             self._counts.clear()
+            self._last = {}
             self._seconds = 0.0
             return use
 

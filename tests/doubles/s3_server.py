@@ -19,17 +19,21 @@ BUCKET = "bucket"
 # half a second. dropped: not done, and no answer for half a second.
 Fault = Literal["refused", "unanswered", "late", "dropped"]
 LATE_S = 0.5
+REVOKED = b"<Error><Code>InvalidAccessKeyId</Code><Message>The access key does not exist.</Message></Error>"
 
 Environment = dict[str, Any]
 Respond = Callable[..., Any]
 
 
 class S3Server:
-    """The server's application; `faults` are taken by its next writes, one each. It ignores the `ignored` condition."""
+    """The server's application; `faults` are taken by its next writes, one each. It ignores the `ignored` condition.
+
+    `revoked`: the access keys whose requests it refuses.
+    """
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
-        self.ignored = ""
+        self.ignored, self.revoked = "", set[str]()
         self.requests: list[str] = []
         self._moto = DomainDispatcherApplication(create_backend_app)
 
@@ -40,6 +44,10 @@ class S3Server:
             respond("204 No Content", [])
             return []
         self.requests.append(f"{environment['REQUEST_METHOD']} {environment['PATH_INFO']}")
+        if any(f"Credential={key}/" in environment.get("HTTP_AUTHORIZATION", "") for key in self.revoked):
+            environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
+            respond("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(REVOKED)))])
+            return [REVOKED]
         fault = self.faults.popleft() if environment["REQUEST_METHOD"] == "PUT" and self.faults else None
         if fault in ("late", "dropped"):
             threading.Event().wait(LATE_S)

@@ -23,8 +23,8 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
         device = current_device()
         self.courier = Courier(hub)
         self.waker, folders = Waker(), own_folders()
-        transfers = Transfers(folders, self.waker.wake) if folders.store is not None else None
-        self.desk = Desk(self.courier, device.name, device.slots, begin=on_task_request, transfers=transfers)
+        self._transfers = Transfers(folders, self.waker.wake) if folders.store is not None else None
+        self.desk = Desk(self.courier, device.name, device.slots, begin=on_task_request, transfers=self._transfers)
         self._store_use = StoreUse()
         pool.on_end, pool.on_store_use = self.desk.ended, self._moved
         super().__init__(self.desk.take, pool=pool, hub=hub, **options)
@@ -35,6 +35,8 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
     def store_use(self) -> StoreUse:
         """What this process and its pool children have moved to and from the store."""
         self._moved(METER.take())
+        if self._store_use.is_failing and self._transfers is not None:
+            self._transfers.ask_again()
         return self._store_use
 
     def ensure_connected(self, conn: Any) -> Any:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from schemas.contract.folders import Folders
 from schemas.contract.task import IngestTask, Outcome, RunTask, WindowTask
 from schemas.store.mirror import Mirror
+from schemas.store.probe import PROBES
 from workers.handlers.report import unpublished
 from workers.handlers.window_files import fetch_bars, fetch_teacher, publish_artifact
 
@@ -28,6 +29,8 @@ MOST_THREADS = 32
 # that has not begun until then is left out, so that none waits for a store that is away once for each attempt.
 FETCH_S = 2.0
 KEPT_DURATIONS = 15
+# After a request that failed.
+ASKED_EVERY_S = 15.0
 
 T = TypeVar("T")
 
@@ -42,6 +45,8 @@ class Transfers:
         self._bars: dict[str, str] = {}
         self._fetches_s: deque[float] = deque(maxlen=KEPT_DURATIONS)
         self._publications_s: deque[float] = deque(maxlen=KEPT_DURATIONS)
+        self._asked_s = -ASKED_EVERY_S
+        self._asking: Future[bool] | None = None
 
     @property
     def usual_s(self) -> float:
@@ -60,6 +65,12 @@ class Transfers:
     def publish(self, task: WindowTask, outcome: Outcome) -> Future[Outcome]:
         """Begin to publish a success; the result is the outcome to report, a failed one if the store took nothing."""
         return self._start(lambda: self._publish(task, outcome))
+
+    def ask_again(self) -> None:
+        """Ask the store for an object: of a worker without work, too, the heartbeat shows whether it answers by now."""
+        if (self._asking is None or self._asking.done()) and time.monotonic() - self._asked_s > ASKED_EVERY_S:
+            self._asked_s = time.monotonic()
+            self._asking = self._start(lambda: self._mirror().store.has(PROBES))
 
     def _start(self, transfer: Callable[[], T]) -> "Future[T]":
         future = self._threads.submit(transfer)

@@ -1,6 +1,7 @@
 """`orchestrator doctor`: each fault of a fleet is one line with its remedy, on real servers and stores."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from orchestrator.dispatch.needs import Needs
 from orchestrator.runs.doctor import device_checks
 from schemas.contract.check import Check, CheckState
 from schemas.contract.folders import Folders
-from schemas.contract.presence import Presence
+from schemas.contract.presence import Presence, StoreUse
 from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, cordon
 from tests.conftest import command
 from tests.orchestrator.broker.test_requirements import own_server
 from tests.schemas.redis.test_presences import presence
+
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+FAILED = StoreUse(errors=2, last_error="403; check its rights", failed_at=AT, is_failing=True)
 
 
 def healthy(name: str, data_dir: Path, store: str | None = None) -> Presence:
@@ -54,11 +58,17 @@ def test_a_fleet_that_lacks_nothing(redis: Redis, server: str, tmp_path: Path) -
         ({"versions": {"gurukul": "0.1"}}, "install the same there"),
         ({"folders": Folders(data_dir="/elsewhere")}, "--data-dir"),
         ({"folders": Folders(data_dir="/x", store="s3://other/x")}, "without --store"),
+        ({"free_gib": 0.0}, "on its host is full; free some there"),
         ({"free_gib": 0.25}, "has 0.25 GiB free, and workers need 1; free some"),
         ({"clock_ahead_s": -90.0}, "is 90 s behind that of the broker; set both by a time server"),
         ({"draining": True}, "it is leaving"),
         ({"round_trip_s": 0.3, "distance_s": 0.2}, "200 ms from the broker"),
         ({"folders": None}, "an earlier version"),
+        ({"store": FAILED}, "gets no work from here: its last request to the store failed, at 00:00:00 UTC: 403"),
+        (
+            {"store": FAILED + StoreUse(is_failing=False)},
+            "it reaches the store now, but 2 requests to it failed since its worker started",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_device_is_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:

@@ -27,7 +27,8 @@ def classes(base: type[GurukulError] = GurukulError) -> list[type[GurukulError]]
     ("name", "code"),
     [
         ("GurukulError", 2), ("RequestError", 2), ("HeldError", 2), ("RunNotFoundError", 2),
-        ("DataError", 2), ("FileError", 2), ("StoreError", 3), ("PhaseError", 3), ("FinalError", 3),
+        ("DataError", 2), ("FileError", 2), ("StoreError", 3), ("DiskFullError", 3),
+        ("PhaseError", 3), ("FinalError", 3),
         ("Stopped", 130), ("Interrupted", 130), ("Cancelled", 130),
     ],
 )  # fmt: skip
@@ -35,7 +36,7 @@ def test_every_class_has_its_exit_code(name: str, code: int) -> None:
     """The exit codes that the README promises, by class; a new class is entered here."""
     assert {each.__name__ for each in classes()} == {
         "GurukulError", "RequestError", "HeldError", "RunNotFoundError", "DataError", "FileError", "StoreError",
-        "PhaseError", "FinalError",
+        "DiskFullError", "PhaseError", "FinalError",
         "Stopped", "Interrupted", "Cancelled",
     }  # fmt: skip
     assert getattr(errors, name).exit_code == code
