@@ -5,7 +5,6 @@ A manifest without a signature can be written again, which hides an edit from it
 """
 
 import html
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from schemas.contract.judgement import Gate, Recommendation, Statistics, Validat
 from schemas.contract.task import WINDOW_ROLES
 from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of
+from schemas.files.bounded import LARGEST_FILE_BYTES, read_bounded
 from schemas.files.run_files import read_model, read_run_rows
 
 TEXTS = ("report.html", "promotion_briefing.md", "summary.md")
@@ -133,9 +133,24 @@ def _phrases(conclusion: Conclusion) -> Iterator[str]:
 
 
 def _words(path: Path) -> str:
-    """The words of a page or a Markdown file, without marks."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    """The words of a page or a Markdown file, without marks. FileError if it is larger than a file of a run."""
+    text = read_bounded(path, LARGEST_FILE_BYTES).decode(errors="replace")
     if path.suffix == ".html":
-        text = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
-        text = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"</t[dh]>", " ", text)))
+        text = html.unescape("".join(_shown_texts(text)))
     return " ".join(text.replace("*", "").replace("|", " ").split())
+
+
+def _shown_texts(page: str) -> Iterator[str]:
+    """What stands between the tags of a page, without scripts and styles; its time is that of the page's length."""
+    before, *pieces = page.split("<")
+    yield before
+    hidden = ""
+    for piece in pieces:
+        tag, _, text = piece.partition(">")
+        name = tag.partition(" ")[0]
+        if hidden and name != f"/{hidden}":
+            continue
+        hidden = name if name in ("script", "style") else ""
+        if not hidden:
+            yield " " if name in ("/td", "/th") else ""
+            yield text

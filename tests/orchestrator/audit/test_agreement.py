@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.audit.agreement import contradictions
+from orchestrator.audit.agreement import _words, contradictions
 from orchestrator.audit.recommendation import recommend
 from orchestrator.audit.signed_manifest import check, seal
 from orchestrator.runs.verify import unlike_ledger
@@ -75,6 +75,14 @@ def test_an_edit_of_one_file_is_found_after_the_manifest_was_written_again(
     seal(bundle, {"run_id": "generated"}, None)
     assert check(bundle, {}).faults == ()
     assert any(words in fault for fault in contradictions(bundle))
+
+
+@pytest.mark.parametrize("mark", ["<", "<script ", "<td"])
+def test_a_page_of_a_million_open_tags_is_read(tmp_path: Path, mark: str) -> None:
+    """As any other page, once: a sender's file must not keep the reader busy for hours."""
+    path = tmp_path / "report.html"
+    path.write_text(f"<p>one</p><style>p < q {{}}</style> two {mark * 1_000_000}")
+    assert _words(path) == "one two"
 
 
 def test_a_verdict_that_was_changed_in_the_ledger_is_found(two_device_run: Finished) -> None:
