@@ -4,7 +4,6 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,19 +41,16 @@ from workers.learning.skip import Skip
 
 logger = logging.getLogger(__name__)
 
-# XGBoost defines estimators for scikit-learn where that is installed; training uses its own API only.
-TRAINING_IMPORTS = partial(quick_import, "sklearn")
-
 
 def _train_teacher(task: WindowTask, data_dir: Path) -> Result:
-    with TRAINING_IMPORTS():
+    with quick_import():
         from workers.handlers.train import train_teacher  # importing the learning stack takes a second
 
     return train_teacher(task, data_dir)
 
 
 def _train_student(task: WindowTask, data_dir: Path) -> Result:
-    with TRAINING_IMPORTS():
+    with quick_import():
         from workers.handlers.train import train_student
 
     return train_student(task, data_dir)

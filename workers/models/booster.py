@@ -11,7 +11,7 @@ from workers.bars.series import Floats
 from workers.devices.arrays import Array
 from workers.models.base import Recipe
 from workers.models.registry import register
-from workers.models.xgboost import OBJECTIVES, XGBoost, read_trees
+from workers.models.xgboost import OBJECTIVES, XGBoost, library, read_trees
 
 
 @register
@@ -25,8 +25,7 @@ class Booster(XGBoost):
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
         """Fit a fixed number of trees; `weight` is positive."""
-        import xgboost as xgb
-
+        xgb = library()
         own = cast(BoosterStudent, recipe.parameters)
         parameters = {
             **OBJECTIVES[recipe.target],

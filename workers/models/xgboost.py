@@ -10,6 +10,7 @@ import numpy as np
 from schemas.config.model_kinds import XGBoostTeacher
 from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.errors import RequestError
+from schemas.contract.plugin_source import plugins_of_environment
 from schemas.contract.task import Metric
 from schemas.files.layout import MODEL_UBJ
 from schemas.terminal.quick_import import quick_import
@@ -48,8 +49,7 @@ class XGBoost(Model):
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
         """Fit a fixed number of trees."""
-        import xgboost as xgb
-
+        xgb = library()
         rows = _matrix(Rows(x, soft, weight, offset), recipe)
         # `xgb.train` asks its callbacks and copies the booster: a quarter of the time of a few rows, for equal trees.
         booster = xgb.Booster(parameters(recipe), [rows])
@@ -60,8 +60,7 @@ class XGBoost(Model):
     @classmethod
     def fit_stopped(cls, rows: Rows, tail: Rows, recipe: Recipe) -> Stopped[Self]:
         """Keep the rounds with the lowest loss of `tail`. RequestError if XGBoost trained on another device."""
-        import xgboost as xgb
-
+        xgb = library()
         train = _matrix(rows, recipe)
         booster = xgb.train(
             parameters(recipe),
@@ -170,12 +169,17 @@ def fitted_parameters(booster: "xgb.Booster") -> dict[str, Metric]:
     }
 
 
+def library() -> Any:
+    """XGBoost; unless a plug-in may use them, without its estimators and data frames, which take 1.5 s of CPU."""
+    unused = () if plugins_of_environment() else ("sklearn", "pandas")
+    with quick_import(*unused):
+        import xgboost
+    return xgboost
+
+
 def read_trees(content: bytes) -> "xgb.Booster":
     """Read a stored booster, to predict on one thread."""
-    with quick_import("sklearn", "pandas"):  # its estimators and data frames: 1.5 s of CPU, unused here
-        import xgboost as xgb
-
-    booster = xgb.Booster(params={"nthread": 1})
+    booster = library().Booster(params={"nthread": 1})
     booster.load_model(bytearray(content))
     return booster
 
@@ -201,8 +205,7 @@ def _matrix(rows: Rows, recipe: Recipe, train: "xgb.DMatrix | None" = None) -> "
 
     Models and predictions have the same bytes with either kind of matrix.
     """
-    import xgboost as xgb
-
+    xgb = library()
     weight = rows.weight / rows.weight.mean() if train is None else None
     data = {"data": rows.x, "label": rows.soft, "weight": weight, "base_margin": rows.offset, "nthread": 1}
     if isinstance(train, xgb.QuantileDMatrix) or (train is None and len(rows.soft) > PLAIN_ROWS):

@@ -3,10 +3,13 @@
 import gc
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
+from schemas.contract.plugin_source import PLUGINS_ENV
 from schemas.terminal.quick_import import quick_import
+from workers.models import xgboost
 
 
 def test_an_unused_package_is_absent_inside_and_available_after() -> None:
@@ -49,12 +52,31 @@ def test_the_collector_is_as_before_after_a_failed_import() -> None:
         gc.enable()
 
 
-def test_a_child_that_trains_holds_no_scikit_learn() -> None:
-    """XGBoost's estimators and the packages below them, 50 MB and 0.4 s of CPU, are not loaded for training."""
-    code = (
-        "from workers.handlers.execute import TRAINING_IMPORTS\n"
-        "with TRAINING_IMPORTS(): import workers.handlers.train\n"
-        "import sys; print(sorted({'sklearn', 'pandas', 'joblib', 'matplotlib'} & set(sys.modules)))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+TRAINS = """
+import sys
+import workers.artifacts.writer
+from tests.workers.learning.test_window import trained
+trained()
+print(sorted({"sklearn", "pandas", "joblib"} & set(sys.modules)))
+"""
+
+
+def test_a_child_that_trains_loads_what_it_uses() -> None:
+    """Not XGBoost's estimators and the packages below them: 50 MB and 0.25 s of CPU."""
+    result = subprocess.run([sys.executable, "-c", TRAINS], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_a_plug_in_may_use_xgboosts_estimators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without scikit-learn at its import, XGBoost's estimators raise for as long as the process lives."""
+    refused: list[tuple[str, ...]] = []
+
+    def noted(*unused: str) -> AbstractContextManager[None]:
+        refused.append(unused)
+        return nullcontext()
+
+    monkeypatch.setattr(xgboost, "quick_import", noted)
+    xgboost.library()
+    monkeypatch.setenv(PLUGINS_ENV, "idea.py")
+    xgboost.library()
+    assert refused == [("sklearn", "pandas"), ()]
