@@ -28,7 +28,10 @@ def to_json(value: Any) -> str:
 
 
 def write_atomic(path: Path, content: bytes | str | Iterable[bytes | str]) -> None:
-    """Write a file, whole or in parts, under a temporary name, flush it to disk, rename it into place."""
+    """Write a file, whole or in parts, under a temporary name, flush it to disk, rename it into place.
+
+    OSError names the file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     parts: Iterable[bytes | str] = (content,) if isinstance(content, bytes | str) else content
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
@@ -41,8 +44,10 @@ def write_atomic(path: Path, content: bytes | str | Iterable[bytes | str]) -> No
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # of a write that found the disk full, which names no file
         raise
 
 

@@ -96,7 +96,7 @@ def _parts(store: ObjectStore, key: str, content: bytes, path: Path) -> Iterator
     parts = _listed(content, f"{store.url}/{key}")
     # What the list states is believed only as far as there is room.
     if (free := free_gib(path.parent)) < (needed := parts.size_bytes / GIB) + LEAST_FREE_GIB:
-        text = f"{path} takes {needed:.2f} GiB of {free:.2f} that are free, of which {LEAST_FREE_GIB:g} must stay free"
+        text = f"{needed:.2f} GiB needed, {free:.2f} free, of which {LEAST_FREE_GIB:g} must stay free"
         raise OSError(errno.ENOSPC, text)
 
     def fetched(number: int) -> bytes:

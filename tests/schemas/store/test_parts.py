@@ -91,7 +91,7 @@ FULL, ONE = bytes(PART_BYTES), b"1"
 @pytest.mark.parametrize(
     ("size_bytes", "stored", "named", "kind", "words"),
     [
-        (PART_BYTES + 1, (FULL, ONE), (FULL, ONE), OSError, "must stay free"),
+        (PART_BYTES + 1, (FULL, ONE), (FULL, ONE), OSError, "must stay free: '.*/file'"),
         (3 * PART_BYTES, (FULL, ONE), (FULL, ONE), FileError, "2 parts have not"),
         (PART_BYTES + 1, (FULL, FULL), (FULL, FULL), StoreError, "is larger than"),
         (PART_BYTES + 1, (FULL, b"2"), (FULL, ONE), FileError, "is not what its name"),
