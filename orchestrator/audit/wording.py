@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from math import prod
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,9 @@ from schemas.contract.reason_words import tally
 NAMED = 5
 # Bars that end so many calendar days before a run does have ended for good.
 EARLY_DAYS = 14
+
+# Percent of the colour of the largest month: text on it stays legible.
+STRONGEST = 40.0
 
 BARS = {"1day": "daily bars", "1week": "weekly bars"}
 M = TypeVar("M", Scores, ValueScores, Trading, Scores | ValueScores)
@@ -48,6 +52,20 @@ COSTS = {
     Costs.NSE_INTRADAY: "NSE's intraday rates of each day ({0:.1f} bps per round trip)",
     Costs.CONFIG: "the rates given ({0:.1f} bps per round trip)",
 }
+
+
+def years_of(months: Mapping[str, float]) -> list[tuple[str, list[tuple[float | None, float]], float]]:
+    """Return each year with its twelve months, None where it has none, and its own growth, from returns in percent.
+
+    Beside each month is the strength of its colour in percent.
+    """
+    largest = max(map(abs, months.values()), default=0.0) or 1.0
+    found = []
+    for year in dict.fromkeys(month[:4] for month in months):
+        own = [months.get(f"{year}-{month:02}") for month in range(1, 13)]
+        growth = 100.0 * (prod(1.0 + each / 100.0 for each in own if each is not None) - 1.0)
+        found.append((year, [(each, STRONGEST * abs(each or 0.0) / largest) for each in own], growth))
+    return found
 
 
 def changed_bounds(settings: GateSettings) -> list[str]:

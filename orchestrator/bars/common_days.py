@@ -69,4 +69,7 @@ def _without(row: Coverage, own: OddDays, missing: set[date], extra: set[date]) 
     expected = row.sessions_expected
     if expected is not None:
         expected += len(set(own.unexpected) & extra) - len(set(own.missing) & missing)
-    return row.model_copy(update={"findings": findings, "verdict": worst(findings), "sessions_expected": expected})
+    gaps = tuple(gap for gap in row.gaps if any(gap.first <= day <= gap.last for day in set(own.missing) - missing))
+    return row.model_copy(
+        update={"findings": findings, "verdict": worst(findings), "sessions_expected": expected, "gaps": gaps}
+    )

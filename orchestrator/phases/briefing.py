@@ -22,6 +22,7 @@ from orchestrator.audit.wording import (
     targets_of,
     untrained_sentences,
     value_cells,
+    years_of,
 )
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
@@ -118,6 +119,7 @@ def _facts(context: RunContext, judged: Judged, conclusion: Conclusion, charts: 
         "validation": judged.validation,
         "scores": distinct(judged.validation.scores),
         "trading": distinct(judged.validation.trading),
+        "years": years_of(judged.validation.months),
         "statistics": judged.statistics,
         "trials": judged.trials,
         "conclusion": conclusion,

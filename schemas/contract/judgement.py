@@ -119,6 +119,19 @@ class Trading(Frozen):
     information_ratio: float | None
 
 
+class Fall(Frozen):
+    """A time below the highest value so far: its first day, the lowest one, and the one on which it was made good.
+
+    `percent`: how far the lowest value is below the peak. `days`: sessions below it. `recovered`: None if it was not.
+    """
+
+    first: date
+    lowest: date
+    recovered: date | None
+    percent: float
+    days: int
+
+
 class TeacherEffect(Frozen):
     """What teachers changed: in how many windows, and the loss saved on days, per row.
 
@@ -139,7 +152,8 @@ class Validation(Frozen):
     `taught` compares the students with those without a teacher; `constant_windows` are those whose student predicts
     the base rates alone, `constant_trades` what they trade.
     `trading` has the same models, the base rate as a trader, and three rules without learning: always long, long after
-    a rise (momentum), long after a fall (reversal). `key`: SHA-256 of all that decides the scores;
+    a rise (momentum), long after a fall (reversal). `falls`, the deepest first, and `months`, the compounded net return
+    in percent by `YYYY-MM`, are of the students' book. `key`: SHA-256 of all that decides the scores;
     empty until they are stored.
 
     With the `target` value, `prior` is the historical mean, `window_share` the mean of the window's own rows,
@@ -159,6 +173,8 @@ class Validation(Frozen):
     last: date
     scores: dict[str, Scores] | dict[str, ValueScores]
     trading: dict[str, Trading]
+    falls: tuple[Fall, ...] = ()
+    months: dict[str, float] = Field({})
     overlap_days: int
     costs: str
     round_trip_bps: float

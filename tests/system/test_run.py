@@ -25,7 +25,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases import briefing
 from schemas.contract.artifact import RunRow, StudentMetadata, TeacherMetadata
 from schemas.contract.conclusion import Conclusion
-from schemas.contract.judgement import Statistics, Validation
+from schemas.contract.judgement import Fall, Statistics, Validation
 from schemas.contract.quality import Check, Finding, Verdict
 from schemas.contract.task import Role, Status
 from schemas.contract.trials import TrialCount
@@ -343,7 +343,10 @@ def test_the_report_stands_alone(two_device_run: Finished) -> None:
 
 
 def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_device_run: Finished) -> None:
-    """A warning of the calendar has a section of its own in the report, which a run without one lacks."""
+    """A warning of the calendar has a section of its own in the report, which a run without one lacks.
+
+    A fall of the students' book, which did not trade in this run, is in a table with its dates.
+    """
     layout = RunLayout(two_device_run.folder)
     manifest, results = read_manifest(layout), two_device_run.audit / "validation_results"
     assert manifest.bars is not None
@@ -352,8 +355,10 @@ def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_devic
     plain = manifest.model_copy(update={"bars": manifest.bars.model_copy(update={"symbols": sound})})
     phantom = Finding(check=Check.PHANTOM_BAR, verdict=Verdict.WARN, count=1, where="2024-01-09", detail="no trades")
     doubted = manifest.model_copy(update={"bars": manifest.bars.model_copy(update={"notes": (phantom,)})})
+    fall = Fall(first=date(2024, 1, 9), lowest=date(2024, 1, 12), recovered=None, percent=12.345, days=1234)
     judged = briefing.Judged(
-        read_model(results / "validation.json", Validation), read_model(results / "statistics.json", Statistics),
+        read_model(results / "validation.json", Validation).model_copy(update={"falls": (fall,)}),
+        read_model(results / "statistics.json", Statistics),
         read_model(results / "trials.json", TrialCount),
     )  # fmt: skip
     conclusion = conclude(manifest, judged.statistics, judged.validation, judged.trials)
@@ -365,4 +370,6 @@ def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_devic
         facts |= {"vega": "", "specifications": ""}
         pages[name] = [page(template, facts) for template in ("report.html", "promotion_briefing.md")]
     assert all("bars: most symbols: phantom_bar: 2024-01-09: no trades" in text for text in pages["doubted"])
+    row = '<th scope="row">2024-01-09</th><td>2024-01-12</td><td>not yet</td><td>12.3 %</td><td>1,234</td>'
+    assert row in pages["plain"][0].replace("\N{NO-BREAK SPACE}", " ")
     assert ">Data</h2>" in pages["doubted"][0] and ">Data</h2>" not in pages["plain"][0]

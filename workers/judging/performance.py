@@ -3,13 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.contract.judgement import Trading
+from schemas.contract.judgement import Fall, Trading
+from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints
 from workers.judging.book import Book, Decisions, Terms
 from workers.judging.predictions import Predictions
 from workers.judging.statistics import sharpe
 from workers.scoring import ewc
 from workers.scoring.constancy import is_constant
+
+MOST_FALLS = 5
 
 
 def results(
@@ -39,7 +42,7 @@ def results(
         **_sharpe_interval(daily, periods_per_year),
         sortino=_ratio(daily, float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2))), periods_per_year),
         max_drawdown_percent=float(abs(below.min()) * 100),
-        under_water_days=_longest(below < 0),
+        under_water_days=max((end - first for first, end in _spans(below < 0)), default=0),
         turnover_a_day=turnover,
         exposure=book.exposure,
         break_even_bps=2.0 * gross / turnover * 1e4 if turnover and gross > 0 else None,
@@ -53,6 +56,29 @@ def below_peak(daily: Floats) -> Floats:
     equity = np.cumprod(1.0 + daily)
     result: Floats = equity / np.maximum(np.maximum.accumulate(equity), 1.0) - 1.0
     return result
+
+
+def falls(day: Ints, daily: Floats) -> tuple[Fall, ...]:
+    """Return the deepest falls below a peak of the compounded equity, the deepest first; `day`: days since 1970."""
+    below = below_peak(daily)
+    deepest = sorted(_spans(below < 0), key=lambda span: float(below[slice(*span)].min()))[:MOST_FALLS]
+    return tuple(
+        Fall(
+            first=day_of(day[first]),
+            lowest=day_of(day[first + below[first:end].argmin()]),
+            recovered=day_of(day[end]) if end < len(day) else None,
+            percent=float(-100 * below[first:end].min()),
+            days=end - first,
+        )
+        for first, end in deepest
+    )
+
+
+def by_month(day: Ints, daily: Floats) -> dict[str, float]:
+    """Return the compounded return of each calendar month in percent, by `YYYY-MM`."""
+    months, first = np.unique(day.astype("M8[D]").astype("M8[M]"), return_index=True)
+    grown = np.multiply.reduceat(1.0 + daily, first)
+    return {str(month): float(100 * (value - 1.0)) for month, value in zip(months, grown, strict=True)}
 
 
 def _beside(daily: Floats, market: Floats, periods_per_year: int) -> dict[str, float | None]:
@@ -112,7 +138,8 @@ def _capacity(book: Book, terms: Terms, gross: float, net: float) -> float | Non
     return float(((gross / 2 - fees) / ((terms.impact or 1.0) * impact)) ** 2)
 
 
-def _longest(flags: NDArray[np.bool_]) -> int:
+def _spans(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where true values that follow each other begin and end."""
     padded = np.concatenate([[False], flags, [False]])
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    return int((edges[1::2] - edges[::2]).max()) if len(edges) else 0
+    edges = np.flatnonzero(padded[1:] != padded[:-1]).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))

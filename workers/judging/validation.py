@@ -36,7 +36,7 @@ from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, Decisions, Terms, keep_book
 from workers.judging.costs import costs_on, schedule_of
 from workers.judging.long_short import long_short
-from workers.judging.performance import overlap_interval, results
+from workers.judging.performance import by_month, falls, overlap_interval, results
 from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
 from workers.scoring.constancy import is_constant
@@ -98,6 +98,8 @@ def validate(layout: RunLayout) -> Validation:
             name: results(book, predictions, decided[name], judged.terms, manifest.periods_per_year, market)
             for name, book in books.items()
         },
+        falls=falls(books["student"].day, books["student"].daily),
+        months=by_month(books["student"].day, books["student"].daily),
         overlap_days=overlap_days(predictions, judged.settings),
         costs=manifest.config.costs,
         round_trip_bps=float(_round_trip(judged).mean() * 1e4),

@@ -1,5 +1,6 @@
 """Page Releases: the live releases, the runs that wait for a decision, and all decisions. It changes nothing."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from orchestrator.releases.overview import overview
 from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Recommendation
-from schemas.contract.release import ENVIRONMENTS, Action, Entry
+from schemas.contract.release import ENVIRONMENTS, PRODUCTION, STAGING, Action, Entry
 from schemas.contract.run import RunStatus
 from schemas.files.layout import ReleaseLayout
 
@@ -68,7 +69,7 @@ def _candidates(here: Settings, live: dict[str, Any]) -> list[tuple[Cell, ...]]:
                 mark(run.recommendation or "none"),
                 _decided(entry),
                 ", ".join(where),
-                _next(here, run, entry, where),
+                _next(here, run, entry, where, lines),
             )
         )
     return rows
@@ -88,14 +89,25 @@ def _decided(entry: Entry | None) -> Cell:
     )
 
 
-def _next(here: Settings, run: Run, decided: Entry | None, where: list[str]) -> Cell:
-    """The next command; the user types it in a terminal. None for a run that more bars may decide."""
+def _next(here: Settings, run: Run, decided: Entry | None, where: list[str], lines: list[Line]) -> Cell:
+    """The next command, which the user types in a terminal, and from when on it is not refused.
+
+    None for a run that more bars may decide.
+    """
     config = ReleaseConfig(data_dir=here.data_dir, release_dir=here.release_dir)
     if decided is not None and decided.action is Action.REJECTED:
         return None
     if decided is not None:
         missing = [environment for environment in ENVIRONMENTS if environment not in where]
-        return code(next_step.deploy(run.run_id, config, missing[0])) if missing else None
+        if not missing:
+            return None
+        command = code(next_step.deploy(run.run_id, config, missing[0]))
+        if missing[0] != PRODUCTION:
+            return command
+        stay, wait = release_stack.stays(lines, STAGING)[-1], timedelta(hours=config.min_staging_hours)
+        if release_stack.longest_stay(lines, STAGING, stay.release_id, datetime.now(UTC)) >= wait:
+            return command
+        return Markup('{} from <span class="whole">{}</span> on').format(command, when(stay.since + wait))
     if run.recommendation == Recommendation.PROMOTE:
         return code(next_step.approve(run.run_id, config))
     return code(next_step.reject(run.run_id, config)) if run.recommendation == Recommendation.REJECT else None

@@ -88,7 +88,8 @@ class Grid {
     canvas.addEventListener("keydown", event => this.key(event));
     document.querySelectorAll("input[name=colours]").forEach(each =>
       each.addEventListener("change", () => this.draw()));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    // Also on paper, which is light.
+    for (const each of ["(prefers-color-scheme: dark)", "print"]) matchMedia(each).addEventListener("change", () => this.draw());
     addEventListener("resize", () => this.draw());
     this.draw();
   }
@@ -232,6 +233,10 @@ function sortBy(event) {
 }
 
 document.addEventListener("click", sortBy);
+// On a phone the button that compares stays in sight while two runs are chosen.
+document.getElementById("choice")?.addEventListener("change", event => {
+  event.currentTarget.classList.toggle("pair", event.currentTarget.querySelectorAll("input:checked").length === 2);
+});
 document.addEventListener("keydown", event => { if (event.key === "Enter") sortBy(event); });
 
 showNewest(document);

@@ -2,13 +2,17 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from orchestrator.audit.wording import (
     COSTS,
+    STRONGEST,
     changed_bounds,
     costs_of,
     limits_of,
     survivorship_of,
     untrained_sentences,
+    years_of,
 )
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
@@ -61,3 +65,11 @@ def test_survivors_alone_are_a_warning() -> None:
     assert "1 of 2 end before" in limit and warning is None
     limit, warning = limits_and_warning(whole, members="0" * 64, universe="/index/nifty.csv")
     assert "as nifty.csv gives it" in limit and warning is None
+
+
+def test_a_year_has_twelve_months_and_its_growth() -> None:
+    """Months without a return are None; two of 10 % are 21 %; the largest month has the strongest colour."""
+    (year, months, growth), (_, _, loss) = years_of({"2023-11": 10.0, "2023-12": 10.0, "2024-01": -5.0})
+    assert (year, len(months), months[0], months[11]) == ("2023", 12, (None, 0.0), (10.0, STRONGEST))
+    assert (growth, loss) == (pytest.approx(21.0), pytest.approx(-5.0))
+    assert years_of({}) == [] and years_of({"2024-01": 0.0})[0][1][0] == (0.0, 0.0)

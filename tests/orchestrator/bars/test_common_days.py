@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
 from orchestrator.bars.common_days import by_most
-from schemas.contract.coverage import OddDays
+from schemas.contract.coverage import Gap, OddDays
 from schemas.contract.quality import Check, Finding, Verdict
 from tests.known import coverage_of
 from tests.strategies import walk_on
@@ -18,25 +19,27 @@ from workers.bars.session_coverage import odd_days
 DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(30)]
 HOLE, SUNDAY, IDLE = date(2024, 1, 10), date(2024, 1, 14), date(2024, 1, 17)
 MISSING = Finding(check=Check.MISSING_SESSION, verdict=Verdict.WARN, count=1, where=f"{HOLE}", detail="no bar")
+GAP = Gap(first=HOLE, last=HOLE, sessions=1)
 EXTRA = Finding(check=Check.UNEXPECTED_SESSION, verdict=Verdict.WARN, count=1, where=f"{SUNDAY}", detail="no session")
 
 
 def test_one_missing_session_of_all_symbols_is_one_note() -> None:
-    """The calendar is wrong, not 36 symbols: they are ok, and fewer sessions are expected of them."""
-    stored = {
-        name: coverage_of(name, DAYS, findings=(MISSING,), verdict="warn", sessions_expected=31) for name in "ABC"
-    }
+    """The calendar is wrong, not 36 symbols: they are ok, have no hole, and fewer sessions are expected."""
+    facts: dict[str, Any] = {"findings": (MISSING,), "verdict": "warn", "sessions_expected": 31, "gaps": (GAP,)}
+    stored = {name: coverage_of(name, DAYS, **facts) for name in "ABC"}
     changed, (note,) = by_most("NSE", stored, {name: OddDays(missing=(HOLE,)) for name in stored})
-    assert {(row.verdict, row.findings, row.sessions_expected) for row in changed.values()} == {(Verdict.OK, (), 30)}
+    found = {(row.verdict, row.findings, row.sessions_expected, row.gaps) for row in changed.values()}
+    assert found == {(Verdict.OK, (), 30, ())}
     assert (note.check, note.verdict, note.where) == (Check.MISSING_SESSION, Verdict.OK, f"{HOLE}")
 
 
 def test_a_day_of_one_symbol_stays_its_own_warning() -> None:
     """One of three symbols lacks a session; and a single symbol is no majority."""
-    stored = {name: coverage_of(name, DAYS, findings=(MISSING,), verdict="warn") for name in "ABC"}
+    stored = {name: coverage_of(name, DAYS, findings=(MISSING,), verdict="warn", gaps=(GAP,)) for name in "ABC"}
     days = {"A": OddDays(missing=(HOLE,)), "B": OddDays(missing=(SUNDAY,)), "C": OddDays()}
     changed, notes = by_most("NSE", stored, days)
     assert notes == () and changed["A"].verdict is changed["B"].verdict is Verdict.WARN
+    assert changed["A"].gaps == (GAP,)
     alone = {"A": stored["A"]}
     assert by_most("NSE", alone, {"A": OddDays(missing=(HOLE,))}) == (alone, ())
 

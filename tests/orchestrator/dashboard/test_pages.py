@@ -353,7 +353,9 @@ def test_releases_show_every_decision(client: TestClient) -> None:
     assert "staging generated." in text_of(live) and "production nothing is live" in text_of(live)
     row = next(each for each in rows_of(page, "Finished runs") if each[0] == "generated")
     assert "approved by asha" in row[2]
-    assert row[3:] == ["staging", f"orchestrator deploy generated --to production{_folders(row[4])}"]
+    command, _, rest = row[4].partition(" from ")
+    assert [row[3], command] == ["staging", f"orchestrator deploy generated --to production{_folders(command)}"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d on", rest), "staging is younger than a day: deploy would refuse"
     decisions = rows_of(page, "Approvals and rejections")
     assert decisions[0][5] == "one is enough"
     assert decisions[-1][5] == "override: to see how it goes; of <b>May</b>"
@@ -432,12 +434,45 @@ def test_the_list_is_filtered_and_sorted_and_two_runs_are_compared(address: str,
     seen.resize("light", PHONE_PX)
     for run in ("generated", "twin"):
         page.get_by_label(f"compare {run}", exact=True).check()
-    page.get_by_role("button", name="Compare the two chosen").click()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    button = page.get_by_role("button", name="Compare the two chosen")
+    expect(button).to_be_in_viewport()
+    button.click()
     page.wait_for_url("**/compare?run=*&run=*")
     expect(page.get_by_role("heading", name="Verdict and gates")).to_be_visible()
     assert seen.complaints == []
 
 
+def test_what_a_phone_and_paper_show_is_whole(address: str, look: Look) -> None:
+    """The button that signs out stands on the line of the pages. Printed from a dark screen, the names beside the grid
+    are dark, no list ends where its box does on the screen, and no table of any page is cut at the paper's edge.
+    """
+    seen = look(address + "/runs/generated")
+    seen.resize("dark", PHONE_PX)
+    seen.page.context.add_cookies([{"name": "gurukul", "value": "any", "url": address}])
+    plain = seen.page.locator("header.top").bounding_box()
+    seen.page.reload()
+    expect(seen.page.get_by_role("button", name="Sign out")).to_be_visible()
+    assert seen.page.locator("header.top").bounding_box()["height"] < 1.3 * plain["height"]
+    seen.page.context.clear_cookies()
+    seen.resize("dark", PAPER_PX)
+    assert not seen.page.evaluate(DARK_NAMES)
+    seen.page.emulate_media(color_scheme="dark", media="print")
+    wait_for(lambda: seen.page.evaluate(DARK_NAMES), "the grid for paper")
+    assert seen.page.locator(".low").evaluate_all("all => all.every(each => each.scrollHeight <= each.clientHeight)")
+    for path in PAGES:
+        seen.page.goto(address + path)
+        wide = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.ariaLabel)"
+        assert seen.page.locator(".scroll").evaluate_all(wide) == [], path
+
+
+# Width of A4 between the margins, in pixels.
+PAPER_PX = 688
+# Whether what is written beside the grid is dark.
+DARK_NAMES = """() => {
+    const grid = document.getElementById("grid"), {data} = grid.getContext("2d").getImageData(0, 0, 90, grid.height);
+    return data.some((_, at) => at % 4 === 0 && data[at] < 60 && data[at + 3] > 200);
+}"""
 # In no order, and in another one as texts.
 TOOK = ["33 s", "1:18 min", "1:02:03 h", "8 s"]
 

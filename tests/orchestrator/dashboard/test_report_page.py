@@ -1,5 +1,6 @@
 """The report in a real browser: phone, dark, keyboard, terms, and print."""
 
+import json
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,7 +14,7 @@ from tests.orchestrator.dashboard.conftest import DESKTOP_PX, HEIGHT_PX, SCREENS
 from tests.orchestrator.dashboard.layout import moved, violations
 
 MOST_PAGES = 6
-CHART_PX = 300
+CHART_PX, PAPER_PX = 300, 688
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,32 @@ def test_it_prints_on_few_pages(report: Page) -> None:
     """A4, with tests, limits and glossary: at most six pages, the verdict among them."""
     printed = report.pdf(format="A4", prefer_css_page_size=True)
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= MOST_PAGES
+
+
+def test_paper_cuts_no_table_and_shows_heat_maps_light(two_device_run: Finished, browser: BrowserContext) -> None:
+    """Everything unfolded and printed from a dark screen: no table is wider than A4, and heat maps are inverted."""
+    page = browser.new_page()
+    page.set_viewport_size({"width": PAPER_PX, "height": HEIGHT_PX})
+    page.emulate_media(color_scheme="dark")
+    page.goto((two_device_run.audit / "report.html").as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    marks = page.locator("#importance .mark-rect")
+    expect(marks.first).to_be_attached()
+    page.emulate_media(color_scheme="dark", media="print")
+    wide = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.ariaLabel)"
+    assert page.locator(".scroll").evaluate_all(wide) == []
+    filters = marks.evaluate_all("all => all.map(each => getComputedStyle(each).filter)")
+    assert all(each.startswith("invert(1)") for each in filters)
+    page.close()
+
+
+def test_months_are_those_of_the_run(report: Page, two_device_run: Finished) -> None:
+    """A row per year, a return per month."""
+    stored = json.loads((two_device_run.audit / "validation_results" / "validation.json").read_text(encoding="utf-8"))
+    rows = report.locator(".months tbody tr")
+    assert rows.count() == len({month[:4] for month in stored["months"]}) > 0
+    texts = rows.locator("td:not(:last-child)").all_text_contents()
+    assert len([each for each in texts if each]) == len(stored["months"])
 
 
 def test_it_fits_every_screen_and_follows_its_colours(report: Page) -> None:
