@@ -231,7 +231,7 @@ def _release(
         versions=manifest.versions,
         warmup_bars=WARMUP_BARS,
         interval=config.interval,
-        timezone=zone_of(config, manifest.bars),
+        timezone=config.plugged.timezone if config.plugged is not None else zone_of(config, manifest.bars),
         corporate_actions=config.corporate_actions and str(Path(config.corporate_actions).absolute()),
         file_options=FileOptions(**{name: getattr(config, name) for name in FileOptions.model_fields}),
         horizon_bars=config.horizon,
