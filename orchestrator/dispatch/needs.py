@@ -111,6 +111,6 @@ def unwell(presence: Presence) -> str:
     folders, use = presence.folders, presence.store
     if folders is not None and presence.free_gib is not None and presence.free_gib < FULL_GIB:
         return f"the disk of {folders.data_dir} on its host is full; free some there"
-    if use is not None and use.is_failing and use.failed_at is not None:
-        return f"its last request to the store failed, at {use.failed_at:%H:%M:%S} UTC: {use.last_error}"
+    if use is not None and use.is_failing:
+        return f"its last request to the store failed: {use.last_error}"
     return ""

@@ -1,6 +1,6 @@
 """A worker's heartbeat."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -30,8 +30,8 @@ class StoreUse(Frozen):
     """What a worker has moved to and from its store: objects, bytes, requests that failed, and seconds of requests.
 
     `kept` counts the objects that a task did not fetch because their copies were in the data folder, fetched ahead or
-    earlier. `last_error` is the text of the last request that failed, and `failed_at` its time. `is_failing`: the last
-    request of all failed; None if there was none.
+    earlier. `failed_at` is when a request failed last, `last_error` the error that requests began to fail with then.
+    `is_failing`: the last request of all failed; None if there was none.
     """
 
     fetched: int = 0
@@ -48,9 +48,13 @@ class StoreUse(Frozen):
     def __add__(self, later: Self) -> Self:
         """This and what was moved later."""
         sums = {name: getattr(self, name) + getattr(later, name) for name in SUMMED}
-        newest = {} if later.failed_at is None else {"last_error": later.last_error, "failed_at": later.failed_at}
-        state = {} if later.is_failing is None else {"is_failing": later.is_failing}
-        return self.model_copy(update=sums | newest | state)
+        if later.is_failing is None:
+            return self.model_copy(update=sums)
+        changed: dict[str, Any] = {"is_failing": later.is_failing}
+        if later.failed_at is not None:
+            goes_on = self.is_failing and later.is_failing
+            changed |= {"failed_at": later.failed_at, "last_error": self.last_error if goes_on else later.last_error}
+        return self.model_copy(update=sums | changed)
 
 
 class Presence(Frozen):

@@ -33,10 +33,12 @@ class StoreMeter:
         finally:
             with self._lock:
                 self._seconds += time.monotonic() - began_s
-                self._last["is_failing"] = bool(text)
                 if text:
                     self._counts["errors"] += 1
-                    self._last |= {"last_error": text[:LONGEST_ERROR], "failed_at": datetime.now(UTC)}
+                    self._last["failed_at"] = datetime.now(UTC)
+                    if not self._last.get("is_failing"):
+                        self._last["last_error"] = text[:LONGEST_ERROR]
+                self._last["is_failing"] = bool(text)
 
     def fetched(self, size_bytes: int) -> None:
         """Count an object that was read."""

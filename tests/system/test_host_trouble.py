@@ -177,6 +177,7 @@ def test_a_worker_whose_credentials_are_revoked_gets_no_work_until_it_has_others
         assert found.returncode == 3 and "InvalidAccessKeyId" in found.stdout, found.stdout
         hosts.server.revoked.clear()
         assert run.wait(120) == 0, hosts.printed("A")
+    assert hosts.printed("A").count("gets no work") == 1, "one word, while the worker asks again"
     check_calm(hosts.folder / "A", two_device_run)
 
 

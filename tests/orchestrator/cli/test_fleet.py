@@ -21,15 +21,17 @@ def url(redis: Redis, server: str) -> str:
     return server
 
 
-def test_a_device_is_cordoned_listed_and_uncordoned(redis: Redis, url: str, tmp_path: Path) -> None:
-    """The list names it, also while it is offline, until it is uncordoned."""
-    did = command("fleet", "cordon", "d0", "--broker", url, cwd=tmp_path)
-    assert (did.returncode, did.stdout) == (0, "d0: cordoned\n")
+@pytest.mark.parametrize("name", ["d0", "cpu0@beta-3f2a9c"])
+def test_a_device_is_cordoned_listed_and_uncordoned(redis: Redis, url: str, tmp_path: Path, name: str) -> None:
+    """The list names it, also while it is offline, until it is uncordoned; so of a host whose name another has, too."""
+    beat(redis, presence(name), expiry_s=60.0)
+    did = command("fleet", "cordon", name, "--broker", url, cwd=tmp_path)
+    assert (did.returncode, did.stdout) == (0, f"{name}: cordoned\n")
     assert "cordoned" in command("fleet", "--broker", url, cwd=tmp_path).stdout
-    assert json.loads(command("fleet", "--json", "--broker", url, cwd=tmp_path).stdout)["cordoned"] == ["d0"]
-    sign_off(redis, "d0")
-    assert "cordoned and not online: d0" in command("fleet", "--broker", url, cwd=tmp_path).stdout
-    assert command("fleet", "uncordon", "d0", "--broker", url, cwd=tmp_path).returncode == 0
+    assert json.loads(command("fleet", "--json", "--broker", url, cwd=tmp_path).stdout)["cordoned"] == [name]
+    sign_off(redis, name)
+    assert f"cordoned and not online: {name}" in command("fleet", "--broker", url, cwd=tmp_path).stdout
+    assert command("fleet", "uncordon", name, "--broker", url, cwd=tmp_path).returncode == 0
     assert "cordoned" not in command("fleet", "--broker", url, cwd=tmp_path).stdout
 
 
