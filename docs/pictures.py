@@ -55,9 +55,9 @@ def main(source: str) -> None:
         os.environ["XDG_STATE_HOME"] = str(Path(folder, "state"))
         os.chdir(Path(folder, "sample"))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        orchestrator("run", "--source", "sample")
+        printed = orchestrator("run", "--source", "sample")
         (sample,) = (path.name for path in Path("data/models").iterdir())
-        end = Text.from_ansi(orchestrator("status", sample))
+        end = Text.from_ansi(printed[printed.rindex(f"run {sample}:") :])
         terminal(browser, "terminal", "make run", 80, half_way(sample, 80), end)
         os.chdir(Path(folder, "own"))
         shutil.copytree(bars, "bars")  # commands in pictures name a source beside the data without its folder

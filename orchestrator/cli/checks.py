@@ -13,6 +13,7 @@ from schemas.config.sources import absolute_source
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol
 from schemas.contract.release import ENVIRONMENTS, Environment
+from schemas.contract.wrong_value import fault
 from schemas.redis.client import BROKER_ENV
 
 V = TypeVar("V")
@@ -29,7 +30,8 @@ def environment(flag: str, name: str) -> Environment:
     """One of the environments that releases are deployed to."""
     found = next((each for each in ENVIRONMENTS if each == name), None)
     if found is None:
-        raise RequestError(f"{flag} {name!r}: must be {' or '.join(ENVIRONMENTS)}")
+        wrong = {"type": "enum", "ctx": {"expected": " or ".join(ENVIRONMENTS)}, "input": name}
+        raise RequestError(f"{flag} {name!r} {fault(wrong)}")
     return found
 
 

@@ -27,6 +27,8 @@ SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
 DRAIN_LOOK_S = 0.25
 # From so many columns on, the table has room for ids of work.
 WIDE = 120
+# Longer names of devices have lines of their own in a narrow terminal.
+LONG_NAME = 24
 
 
 class FleetAction(StrEnum):
@@ -119,7 +121,8 @@ def _list(url: str, as_json: bool) -> None:
 def _show_devices(console: Console, found: FleetReport) -> None:
     """Print the table; in a narrow terminal, where ids of work would be broken, these follow it."""
     is_narrow = console.is_terminal and console.width < WIDE
-    console.table(device_table(found, with_work=not is_narrow))
+    has_long_names = is_narrow and max(map(len, found.devices)) > LONG_NAME
+    console.table(device_table(found, with_work=not is_narrow), names=0 if has_long_names else None)
     for name, presence in found.devices.items() if is_narrow else ():
         for identity in presence.running:
             console.print(Text(f"{name}: {in_words(identity)}"), soft_wrap=True)

@@ -135,5 +135,5 @@ def new(file: Annotated[Path, typer.Argument(help="File to write, such as ideas.
     except FileExistsError:
         raise RequestError(f"{file} exists already; give another name") from None
     except OSError as error:
-        raise RequestError(f"{file} cannot be written: {error.strerror}") from None
+        raise RequestError(f"{file} cannot be written: {error.strerror}; name one in a folder that exists") from None
     typer.echo(f"{file} is written; try: orchestrator check {file} --source sample")

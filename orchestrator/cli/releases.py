@@ -56,7 +56,7 @@ def _show(console: Console, found: dict[str, Any]) -> None:
             entry["release_id"] or entry["run_id"], entry["who"],
         )  # fmt: skip
     if found["entries"]:
-        console.table(table)
+        console.table(table, names=headings.index("release or run"))
     for environment, live in found["live"].items():
         since = datetime.fromisoformat(live["since"])
         console.write(f"live in {environment} since {since:%Y-%m-%d %H:%M}: {live['release_id']}, {live['signature']}")

@@ -27,9 +27,10 @@ def with_run_choice(command: Callable[..., Any]) -> Callable[..., Any]:
         if "window" in given and given["window"] is None:
             given["run_id"], given["window"] = None, given["run_id"]
             if given["window"] is None:
-                raise RequestError(
-                    "name a window, such as TCS_2022-01-01_to_2022-06-30; student_runs.json of the run lists them"
-                )
+                newest = RunLayout.under(given["data_dir"], whole_id(given["data_dir"], None))
+                trained = sorted(path.name for path in newest.folder.glob("windows/*"))
+                label = trained[0] if trained else "TCS_2022-01-01_to_2022-06-30"
+                raise RequestError(f"name a window, such as {label}; student_runs.json of the run lists them")
         if given.get("bundle") is None:  # which stands for the run
             given["run_id"] = whole_id(given["data_dir"], given["run_id"])
         return command(**given)

@@ -68,7 +68,7 @@ def show_runs(console: Console, found: list[dict[str, Any]], studies: Collection
         reason = [] if console.is_terminal else [summary["reason"] or ""]
         verdict = summary["recommendation"] or ("(study)" if summary["run_id"] in studies else "")
         table.add_row(summary["run_id"], summary["status"], *cells, verdict, *reason)
-    console.table(table)
+    console.table(table, names=0)
     for summary in found if console.is_terminal else ():
         if summary["reason"]:
             console.write(f"{summary['run_id']}: {summary['reason']}")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from orchestrator.audit.wording import some
@@ -157,7 +158,9 @@ def stored_bars(config: RunConfig) -> CoverageTable:
     table = stored_table(bars)
     for symbol in config.symbols:
         if symbol not in table.symbols and symbol not in table.rejected:
-            raise RequestError(f"symbol {symbol} is not in {bars.folder}; run once without --skip-fetch")
+            near = get_close_matches(symbol, [*table.symbols, *table.rejected], 3)
+            meant = f"did you mean {' or '.join(near)}? Else " if near else ""
+            raise RequestError(f"symbol {symbol} is not in {bars.folder}; {meant}run once without --skip-fetch")
     wanted = set(config.symbols) or table.symbols.keys() | table.rejected.keys()
     table = CoverageTable(
         symbols={name: row for name, row in table.symbols.items() if name in wanted},

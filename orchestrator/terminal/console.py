@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+# Characters of a table that fits into one line somewhere.
+WIDEST = 10_000
 HELD = "\0"  # a blank at which no line ends
 
 
@@ -27,12 +30,28 @@ class Console(RichConsole):
         self.quiet = True
         discard(sys.stderr if self.stderr else sys.stdout)
 
-    def table(self, table: Table) -> None:
-        """Print a table: drawn in a terminal, as lines of cells with tabs between them elsewhere."""
-        if self.is_terminal:
-            self.print(table)
-            return
+    def table(self, table: Table, names: int | None = None) -> None:
+        """Print a table: drawn in a terminal, as lines of cells with tabs between them elsewhere.
+
+        Where a terminal is too narrow for column `names` beside the others, each of its cells has a line of its own.
+        """
         columns = [[str(column.header), *map(_cell, column.cells)] for column in table.columns]
+        if self.is_terminal:
+            wanted = Measurement.get(self, self.options.update(max_width=WIDEST), table).maximum
+            if names is None or wanted <= self.width:
+                self.print(table)
+                return
+            others = [(each, table.columns[n].justify) for n, each in enumerate(columns) if n != names]
+            padded = [
+                [
+                    cell.rjust(max(map(len, each))) if justify == "right" else cell.ljust(max(map(len, each)))
+                    for cell in each
+                ]
+                for each, justify in others
+            ]
+            for name, *cells in zip(columns[names], *padded, strict=True):
+                self.print(Text(f"{name}\n  {' '.join(cells)}".rstrip()), soft_wrap=True)
+            return
         if not self.quiet:
             try:  # rich would print spaces instead of tabs
                 self.file.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))

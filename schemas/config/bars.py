@@ -275,5 +275,8 @@ class IngestConfig(BarsConfig):
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
         if self.start_date and self.end_date and self.start_date >= self.end_date:
-            raise ValueError(f"start date {self.start_date} is not before end date {self.end_date}")
+            raise ValueError(
+                f"start date {self.start_date} is not before end date {self.end_date}; give an earlier --start-date or"
+                " a later --end-date"
+            )
         return self

@@ -126,7 +126,10 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
         if self.start_date >= self.end_date:
-            raise ValueError(f"start date {self.start_date} is not before end date {self.end_date}")
+            raise ValueError(
+                f"start date {self.start_date} is not before end date {self.end_date}; give an earlier --start-date or"
+                " a later --end-date"
+            )
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 Every message is one line: what happened, where, what to do next.
 """
 
+import signal
 from collections.abc import Sequence
 from difflib import get_close_matches
 from enum import IntEnum
@@ -86,7 +87,8 @@ class Interrupted(Stopped):
     """SIGINT or SIGTERM stopped the run."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"stopped by signal {signal_number}")
+        named = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
+        super().__init__(f"stopped by {named}")
         self.signal_number = signal_number
 
 

@@ -88,7 +88,7 @@ def parse(path: str) -> ast.Module:
     try:
         return ast.parse(Path(path).read_bytes(), path)
     except OSError as error:
-        raise RequestError(f"plug-in {path} cannot be read: {error.strerror}; check --plugins") from None
+        raise RequestError(f"plug-in {path} cannot be read: {error.strerror}; correct its path") from None
     except SyntaxError as error:
         where = f" line {error.lineno}" if error.lineno else ""
         raise RequestError(f"{path}{where}: {error.msg}; correct the plug-in") from None

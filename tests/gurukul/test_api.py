@@ -296,8 +296,8 @@ def test_a_run_that_is_stopped_raises_keyboard_interrupt(stored: gurukul.StoredR
     copy = tmp_path / "models" / "copied"
     shutil.copytree(stored.folder, copy)
     with closing(Ledger(copy / "ledger.db")) as ledger:
-        ledger.set(status=RunStatus.INTERRUPTED, message="stopped by signal 2")
-    with pytest.raises(KeyboardInterrupt, match=r"copied was stopped by signal 2; gurukul.resume\('copied'\)"):
+        ledger.set(status=RunStatus.INTERRUPTED, message="stopped by Ctrl-C")
+    with pytest.raises(KeyboardInterrupt, match=r"copied was stopped by Ctrl-C; gurukul.resume\('copied'\)"):
         commands._finished(RunLayout(copy), Interrupted.exit_code)
     with closing(Ledger(copy / "ledger.db")) as ledger:
         ledger.set(status=RunStatus.FAILED, message="the disk is full")

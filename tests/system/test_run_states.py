@@ -43,7 +43,7 @@ CASES = {
     "running": Case(RunStatus.RUNNING, is_alive=True),
     "waiting": Case(RunStatus.WAITING, "no worker is online", is_alive=True, waiting="no worker is online"),
     "died": Case(RunStatus.INTERRUPTED, "ended without recording an end", waiting="a worker", next_step=RESUME),
-    "interrupted": Case(RunStatus.INTERRUPTED, "stopped by signal 2", RunStatus.INTERRUPTED, next_step=RESUME),
+    "interrupted": Case(RunStatus.INTERRUPTED, "stopped by Ctrl-C", RunStatus.INTERRUPTED, next_step=RESUME),
     "cancelled": Case(RunStatus.CANCELLED, "by a test", RunStatus.CANCELLED, next_step=RESUME),
     "failed": Case(RunStatus.FAILED, "the disk is full", RunStatus.FAILED, next_step=RESUME),
     "failed for good": Case(

@@ -27,7 +27,12 @@ def store_run(request: TrackedRun) -> Tracked:
             return _store(MlflowClient(request.uri), request)
     except (MlflowException, OSError) as error:  # OSError: requests has its errors below it
         reason = str(error).strip().partition("\n")[0]
-        return Tracked(error=f"the MLflow server {request.uri} refuses the run, or does not answer: {reason}")
+        if "Caused by" in reason:  # of a connection that failed, after the words of three libraries
+            reason = reason.rpartition(": ")[2].strip("'\")")
+        return Tracked(
+            error=f"the MLflow server {request.uri} refuses the run, or does not answer: {reason}; start it, or correct"
+            " its address"
+        )
 
 
 def _store(client: Any, request: TrackedRun) -> Tracked:

@@ -51,7 +51,7 @@ def _columns_of(name: str, plugged: Iterable[str]) -> Sequence[str]:
     if name in single or (name.startswith(RANK) and name.removeprefix(RANK) in [*FEATURES, *plugged, "beta"]):
         return [name]
     near = difflib.get_close_matches(name, [*sets, *single, *cross_section_names()], 3, 0.5)
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    meant = f"; did you mean {' or '.join(near)}?" if near else ";"
     raise RequestError(f"--features: there is no feature {name}{meant} `orchestrator features` lists all")
 
 

@@ -1,5 +1,6 @@
 """Look up a stored run's manifest and a window of its plan."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -31,8 +32,11 @@ def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:
         }
     if question.label not in plan:
         trained = [label for label, planned in plan.items() if planned.skip is None] or list(plan)
-        of_symbol = [label for label in trained if question.label.startswith(f"{plan[label].window.symbol}_")]
-        nearest = get_close_matches(question.label, of_symbol or trained, 1, cutoff=0.0)
+
+        def of_symbol(labels: Iterable[str]) -> list[str]:
+            return [label for label in labels if question.label.startswith(f"{plan[label].window.symbol}_")]
+
+        nearest = get_close_matches(question.label, of_symbol(trained) or of_symbol(plan) or trained, 1, cutoff=0.0)
         hint = f"the nearest label is {nearest[0]}" if nearest else "it has planned none yet"
         raise RequestError(f"run {question.run_id} has no window {question.label}; {hint}")
     planned = plan[question.label]

@@ -106,7 +106,9 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
     """The release that the environment serves, looked up once, so that a switch during the request has no effect."""
     link = ReleaseLayout(Path(request.release_dir)).current(request.environment)
     if not link.exists():
-        raise RequestError(f"nothing is live in {request.environment}: `orchestrator deploy RUN_ID --to ...` first")
+        raise RequestError(
+            f"nothing is live in {request.environment}; first: `orchestrator deploy RUN_ID --to {request.environment}`"
+        )
     folder = link.resolve()
     content = (folder / RELEASE).read_bytes()
     if sha256(content).hexdigest() != read_sealed(folder, remedy=OTHER_RELEASE).sha256.get(RELEASE):

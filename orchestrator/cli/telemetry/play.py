@@ -62,7 +62,10 @@ def _events_of(file: Path) -> list[TrainingEvent]:
                 except RequestError as error:
                     faults.append(str(error))
     except OSError as error:
-        raise RequestError(f"{file} cannot be read: {error.strerror}") from None
+        raise RequestError(
+            f"{file} cannot be read: {error.strerror}; the event log of a run is"
+            " DATA_DIR/analytics/training/training_run_RUN_ID.jsonl"
+        ) from None
     if not events:
         raise RequestError(faults[0] if faults else f"{file} holds no event")
     return events

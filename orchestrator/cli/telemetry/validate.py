@@ -28,7 +28,10 @@ def validate(file: LogFileArgument) -> None:
     try:
         lines = file.read_bytes().splitlines(keepends=True)
     except OSError as error:
-        raise RequestError(f"{file} cannot be read: {error.strerror}") from None
+        raise RequestError(
+            f"{file} cannot be read: {error.strerror}; the event log of a run is"
+            " DATA_DIR/analytics/training/training_run_RUN_ID.jsonl"
+        ) from None
     console = Console()
     kinds, faults = _examine(file, lines)
     if kinds:

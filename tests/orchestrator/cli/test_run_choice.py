@@ -70,6 +70,7 @@ def test_without_a_run_there_is_no_newest_one(tmp_path: Path) -> None:
         (("cancel", "live"), "2 runs have live"),
         (("compare", "live", "monday"), "2 runs have live"),
         (("explain",), "name a window"),
+        (("deploy", "monday", "--to", "stagin", "--by", "a"), "did you mean staging?"),
     ],
     ids=" ".join,
 )

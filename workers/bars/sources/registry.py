@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from schemas.config.bars import BarsSettings
@@ -40,8 +41,10 @@ def known_symbols(names: Sequence[str], source: str, interval: Interval, wanted:
     available = [each for each in names if is_symbol(each)]
     for symbol in wanted:
         if symbol not in available:
-            some = ", ".join(available[:5]) + (" …" if len(available) > 5 else "")
-            raise RequestError(f"symbol {symbol} is not in {source} at {interval}; it has {len(available)}: {some}")
+            near = get_close_matches(symbol, available, 3)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            some = ", ".join(available[:5]) + (f" and {len(available) - 5} more" if len(available) > 5 else "")
+            raise RequestError(f"symbol {symbol} is not in {source} at {interval}, which has {some}{meant}")
     if not available:
         rule = "1 to 32 letters, digits, & . ^ = -, the first a letter, digit or ^"
         raise RequestError(f"no name in {source} can be a symbol, the first is {names[0]!r}; rename it to {rule}")
