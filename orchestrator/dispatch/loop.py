@@ -42,7 +42,7 @@ from schemas.contract.presence import Presence
 from schemas.contract.task import RETRIED, FailureClass, Outcome, Status
 from schemas.files.log_lines import Fact, facts
 from schemas.redis.attempt_id import AttemptId
-from schemas.redis.writes import refused_write, trouble
+from schemas.redis.writes import trouble
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Dispatcher:
         self._look, self._fit = Look({}, {}, 0.0, {}), dict[str, Presence]()
         self._waiting, self._is_away = "", False
         # Why the broker takes no writes, and whether it refuses a command.
-        self._refusal: tuple[str | None, bool] = (None, False)
+        self._refusal = ""
         self._unsent = ""
         # Whether work came or ended since the last decision; otherwise the next look brings the next one.
         self._is_new = False
@@ -152,7 +152,7 @@ class Dispatcher:
         result = retrying(call)
         if self._is_away:
             self._is_away = False
-            does = "takes work" if any(self._refusal) else "answers"
+            does = "takes work" if self._refusal else "answers"
             self._live_view.note(f"the broker {does} again after {time.monotonic() - began:.1f} s")
             self._wait_for("")
         return result
@@ -164,8 +164,9 @@ class Dispatcher:
         self.tend()
         if state.attempt_number < 2:
             return
-        reason = f"the broker {trouble(error)}"
-        before, self._refusal = self._refusal, (refused_write(error), isinstance(error, NoPermissionError))
+        why = trouble(error)
+        reason = f"the broker {why}"
+        before, self._refusal = self._refusal, "" if why.startswith("does not answer") else why.partition(" (")[0]
         if not self._is_away or before != self._refusal:
             self._is_away = True
             self._live_view.note(f"{reason}; waiting for it")

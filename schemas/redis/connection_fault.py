@@ -5,36 +5,13 @@ from pathlib import Path
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from schemas.contract.broker_address import ENCODE, BrokerAddress, public_url
+from schemas.redis.answers import AUTHORITY, CLIENT_CERTIFICATE, meaning
 from schemas.redis.writes import trouble
 
-# A part of what servers and TLS answer, in lower case, and what it means: it continues "the broker".
-_ANSWERS = (
-    ("hello", "does not answer (it has no command HELLO: Redis 6.2 or newer, or Valkey, is needed)"),
-    ("db index is out of range", "has no database of that number; give a lower one, such as 0"),
-    (
-        "protected mode",
-        "takes clients of its own host alone (protected mode); give its users passwords (orchestrator acl --write),"
-        " then set protected-mode no in its configuration",
-    ),
-    (
-        "certificate is not valid for",
-        "has a certificate of another host ({reason}); give the host that its certificate names, or correct the"
-        " certificate's subjectAltName",
-    ),
-    ("certificate has expired", "has a certificate that has expired ({reason}); renew it, or set this host's clock"),
-    (
-        "no_certificate_or_crl",
-        "is not asked: the file that ssl_ca_certs of its URL names holds no certificate ({reason}); copy the broker's"
-        " ca.pem there",
-    ),
-    (
-        "certificate_verify_failed",
-        "has a certificate that no known authority signed ({reason}); {authority}",
-    ),
-)
 _NO_TLS = ("wrong_version_number", "record_layer_failure", "record layer failure", "eof occurred")
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CLOSED = ("reset by peer", "connection closed by server")
+_LASTING = ("certificate", "unknown ca", "key_values_mismatch", "pem lib")
 
 
 def connection_fault(error: RedisError, url: str) -> str:
@@ -45,10 +22,11 @@ def connection_fault(error: RedisError, url: str) -> str:
         return f"refuses the login ({text}); give its user and password in --broker or in --broker-file{encode}"
     if not isinstance(error, ResponseError) and (named := _unreadable_file(url)):
         return named
-    known = next((meaning for part, meaning in _ANSWERS if part in text.lower()), None)
-    if known is not None:
-        return known.format(reason=text, authority=_authority(url))
+    if (known := meaning(text, _authority(url))) is not None:
+        return known
     encrypted = url.startswith("rediss")
+    if encrypted and "connecting to" not in text and any(part in text.lower() for part in (*_CLOSED, "eof occurred")):
+        return f"ends the connection after the handshake ({text}); {CLIENT_CERTIFICATE}"
     if encrypted and any(part in text.lower() for part in _NO_TLS):
         return f"has no TLS at this port ({text}); give the port with TLS (tls-port), or redis:// for one without"
     if not encrypted and any(part in text.lower() for part in _CLOSED):
@@ -66,9 +44,9 @@ def connection_fault(error: RedisError, url: str) -> str:
 
 
 def is_lasting(error: RedisError, url: str) -> bool:
-    """Whether to wait does not help: a login, a right, a certificate, or a file that the URL names."""
+    """Whether waiting does not help: a login, a right, a certificate, or a file that the URL names."""
     refused = isinstance(error, AuthenticationError | NoPermissionError)
-    return refused or "certificate" in str(error).lower() or bool(_unreadable_file(url))
+    return refused or any(part in str(error).lower() for part in _LASTING) or bool(_unreadable_file(url))
 
 
 def _unreadable_file(url: str) -> str:
@@ -87,7 +65,7 @@ def _authority(url: str) -> str:
     """What to do if no authority is known that signed the certificate."""
     if path := _files(url).get("ssl_ca_certs"):
         return f"{path}, which ssl_ca_certs names, holds another authority: copy that of the broker (ca.pem) there"
-    return "name the file of its authority: rediss://HOST:PORT/0?ssl_ca_certs=FILE"
+    return AUTHORITY
 
 
 def _files(url: str) -> dict[str, str]:

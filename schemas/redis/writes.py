@@ -3,6 +3,7 @@
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
+from schemas.redis.answers import meaning
 from schemas.redis.keys import check_key
 
 KEPT_S = 10
@@ -32,6 +33,8 @@ def trouble(error: BaseException) -> str:
     if (why := refused_write(error)) is not None:
         return f"takes no work: {why}"
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if (known := meaning(text)) is not None:
+        return known
     if isinstance(error, NoPermissionError):
         return f"refuses a command to its user ({text}); give the user the rules that `orchestrator acl` prints"
     return f"does not answer ({text})"

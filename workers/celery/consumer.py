@@ -7,6 +7,7 @@ from celery.worker import consumer, state
 from celery.worker.consumer.consumer import logger
 
 from schemas.contract.presence import StoreUse
+from schemas.redis.writes import trouble
 from schemas.store.store_meter import METER
 from workers.celery.courier import Courier
 from workers.celery.desk import Desk
@@ -42,7 +43,7 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
     def ensure_connected(self, conn: Any) -> Any:
         """Return `conn` once it is connected, or when the worker must stop."""
         return conn.ensure_connection(
-            lambda error, wait_s: logger.warning("the broker gives no work, trying again in %.1f s: %s", wait_s, error),
+            lambda error, wait_s: logger.warning("the broker %s; trying again in %.1f s", trouble(error), wait_s),
             interval_start=0.5,
             interval_step=0.5,
             interval_max=2.0,

@@ -1,7 +1,9 @@
 """A stopped run cleans up the broker, a resumed run finds attempts that are out, and a run waits for its broker."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -16,6 +18,7 @@ from schemas.redis.attempts import claim
 from schemas.redis.events import emit
 from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
 from tests.doubles.playing import RUN, Breakable, Ends, Played, Worker, forget, playing, teachers
+from tests.schemas.redis.test_tls import behind_tls, write_certificate
 
 REFUSES = "refuses a command to its user"
 
@@ -226,6 +229,50 @@ def test_a_run_says_why_it_waits_for_a_broker_that_takes_no_writes(
     shown = played.screen.getvalue()
     assert (shown.count(what), shown.count(why), shown.count("takes work again")) == (1, 1, 1)
     assert (why in (waits[3] or ""), ledger.get("waiting")) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("is_login", "why"), [(True, "refuses the login"), (False, "has a certificate that has expired")]
+)
+def test_a_run_waits_until_its_login_and_its_broker_s_certificate_are_valid(
+    ledger: Ledger, server: str, tmp_path: Path, is_login: bool, why: str
+) -> None:
+    """A password that is changed and a certificate that expires while it runs: named once, and nothing is lost."""
+    password, waits = urlsplit(server).password, list[str | None]()
+    known, used = tmp_path / "known.pem", tmp_path / "used.pem"
+    good, bad = (write_certificate(tmp_path, "localhost", valid_h=hours).read_bytes() for hours in (1.0, -1.0))
+    known.write_bytes(good + bad)
+    used.write_bytes(good)
+
+    def be(valid: bool) -> None:
+        if is_login:
+            admin.execute_command("ACL", "SETUSER", "default", "resetpass", f">{password if valid else 'another'}")
+        else:
+            used.write_bytes(good if valid else bad)
+        if not valid:
+            admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    def watch() -> None:
+        if waits or len(played.sent) >= 4:
+            waits.append(ledger.get("waiting"))
+        if len(waits) in (1, 5):
+            be(valid=len(waits) == 5)
+
+    admin: Any = Redis.from_url(server, single_connection_client=True)
+    with admin, behind_tls(server, used) as port:
+        try:
+            with playing(f"rediss://:{password}@localhost:{port}/0?ssl_ca_certs={known}") as played:
+                played.add("d0", slots=2)
+                played.watch = watch
+                work, ends = teachers(ledger, 8), Ends()
+                played.dispatcher(ledger).run(work, ends)
+                screen = played.screen.getvalue()
+        finally:
+            be(valid=True)
+    assert sorted(ends.names) == sorted(item.key[1] for item in work)
+    assert {end.status for end in ends.received} == {Status.SUCCESS}
+    assert (screen.count(why), screen.count(" again after ")) == (1, 1)
+    assert (why in (waits[4] or ""), ledger.get("waiting")) == (True, "")
 
 
 def test_a_run_that_may_not_send_work_says_so_until_it_may(ledger: Ledger, played: Played) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,15 +30,15 @@ from schemas.redis.client import address_of, connect
 from tests.conftest import clean_environment
 
 
-def write_certificate(folder: Path, host: str, *addresses: str) -> Path:
-    """A self-signed certificate of `host` and of addresses, with its key, in one PEM file."""
+def write_certificate(folder: Path, host: str, *addresses: str, valid_h: float = 1.0) -> Path:
+    """A self-signed certificate of `host` and of addresses, with its key, in one PEM file; valid for so many hours."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of this test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority {x509.random_serial_number()}")])
     now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(hours=valid_h))
         .add_extension(
             x509.SubjectAlternativeName(
                 [x509.DNSName(host), *(x509.IPAddress(ip_address(each)) for each in addresses)]
@@ -67,25 +68,38 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def behind_tls(server: str, certificate: Path, clients: Path | None = None) -> Iterator[int]:
     """Port on which the real server answers behind TLS: the server of the tests is built without it.
 
-    With `clients`, the certificate of an authority, clients need a certificate of it.
+    With `clients`, the certificate of an authority, clients need a certificate of it. Each connection has the
+    certificate that is in the file then.
     """
     target = urlsplit(server).port
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    if clients is not None:
-        context.load_verify_locations(clients)
-        context.verify_mode = ssl.CERT_REQUIRED
+
+    def fresh() -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        if clients is not None:
+            context.load_verify_locations(clients)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    context = fresh()
+    context.sni_callback = lambda connection, *_: setattr(connection, "context", fresh())
     ports: queue.Queue[int] = queue.Queue()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    connections: dict[asyncio.Future[Any], tuple[asyncio.StreamWriter, ...]] = {}
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, forth = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(carry(reader, forth), carry(back, writer), return_exceptions=True)
+        each = asyncio.gather(carry(reader, forth), carry(back, writer))
+        connections[each] = (writer, forth)
+        await each
 
     async def serve() -> None:
         async with await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context) as listening:
             ports.put(listening.sockets[0].getsockname()[1])
             await stop.wait()
+        for writer in (each for pair in connections.values() for each in pair):
+            writer.close()
+        await asyncio.gather(*connections)
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
