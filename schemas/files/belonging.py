@@ -5,6 +5,7 @@ is used only if its settings, inputs and key follow from the run's own manifest.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -160,7 +161,21 @@ def foreign_end(end: End, layout: RunLayout) -> str:
     difference = foreign_artifact(found, own_run(layout), end.name)
     if not difference and end.key != found.key:
         difference = "its key is not what its attempt reported"
+    if not difference and isinstance(found, StudentMetadata):
+        with suppress(FileNotFoundError):  # a teacher that is to be trained again is not here
+            difference = other_teacher(found, layout, own_run(layout).manifest.config.scope)
     return f"{path} was not made by this run: {difference}" if difference else ""
+
+
+def other_teacher(student: StudentMetadata, layout: RunLayout, scope: Scope) -> str:
+    """Why a student's teacher is not the one that is stored here; empty if it is, FileNotFoundError if there is none.
+
+    A worker may have had its teacher from a store, where others can have replaced it.
+    """
+    path = layout.artifact(student.window.in_scope(scope).label, Role.TEACHER) / METADATA
+    if sha256(read_bounded(path, LARGEST_FILE_BYTES)).hexdigest() == student.teacher_sha256:
+        return ""
+    return f"teacher_sha256 is not that of {path}"
 
 
 def own_run(layout: RunLayout) -> OwnRun:

@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 from schemas.contract.artifact import METADATA_KINDS, RunManifest, RunRow, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import DataError
 from schemas.contract.task import Role
-from schemas.files.atomic import sha256_of
-from schemas.files.belonging import OwnRun, foreign_artifact
+from schemas.files.belonging import OwnRun, foreign_artifact, other_teacher
 from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_files import read_model
 from workers.bars import store
@@ -37,11 +36,10 @@ class Origins:
         return f"{path} was not made by this run: {why}" if why else ""
 
     def _other_teacher(self, student: StudentMetadata) -> str:
-        label = student.window.in_scope(self._manifest.config.scope).label
-        path = self._layout.artifact(label, Role.TEACHER) / METADATA
-        if path.is_file() and sha256_of(path) == student.teacher_sha256:
-            return ""
-        return f"teacher_sha256 is not that of {path}"
+        try:
+            return other_teacher(student, self._layout, self._manifest.config.scope)
+        except FileNotFoundError as error:
+            return f"{error.filename} is missing"
 
     def _other_bars(self, found: TeacherMetadata | StudentMetadata, folder: Path) -> str:
         """The first symbol whose bars give another digest; bars that were replaced since prove nothing."""

@@ -16,7 +16,7 @@ from schemas.contract.requests import RunQuestion
 from schemas.contract.task import Outcome, Role, Status, WindowTask, work_name
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
-from schemas.files.belonging import OwnRun, foreign_task
+from schemas.files.belonging import OwnRun, foreign_end, foreign_task
 from schemas.files.layout import METADATA, RunLayout
 from schemas.files.run_files import read_manifest, read_model, read_rows, write_model, write_rows
 from schemas.redis.attempts import allow
@@ -111,6 +111,21 @@ def test_verify_finds_a_student_of_another_teacher(layout: RunLayout) -> None:
     (line,) = broken(layout)
     student = layout.artifact(label, Role.STUDENT) / METADATA
     assert line == f"{student} was not made by this run: teacher_sha256 is not that of {path}"
+
+
+def test_a_student_of_another_teacher_does_not_end_its_window(layout: RunLayout) -> None:
+    """Who may write the store can replace a teacher before a worker fetches it; the orchestrator has its own."""
+    label = trained(layout, Role.STUDENT)
+    row = next(row for row in read_rows(layout, Role.STUDENT) if row.window_label == label)
+    path = layout.artifact(row.window_label, Role.STUDENT) / METADATA
+    outcome = Outcome(
+        run_id=layout.folder.name, role=Role.STUDENT, name=row.window_label, attempt=1, device="cpu0@here",
+        status=Status.SUCCESS, digests={METADATA: sha256_of(path)}, key=row.key,
+    )  # fmt: skip
+    assert foreign_end(outcome, layout) == ""
+    teacher = layout.artifact(row.window_label, Role.TEACHER) / METADATA
+    teacher.write_text(teacher.read_text().replace('"rounds": ', '"rounds": 1'))
+    assert foreign_end(outcome, layout) == f"{path} was not made by this run: teacher_sha256 is not that of {teacher}"
 
 
 def test_verify_finds_a_folder_of_a_window_that_was_not_planned(layout: RunLayout) -> None:
