@@ -18,7 +18,7 @@ from tests.waiting import wait_for
 from tests.workers.bars.breeze_server import API_SECRET, BASE64_SESSION, SESSION_KEY, SESSION_TOKEN, FakeBreeze, running
 
 SECRETS = (API_SECRET, SESSION_TOKEN, SESSION_KEY, BASE64_SESSION)
-SOURCE = ("--source", "breeze", "--requests-per-minute", "6000")
+SOURCE = ("--source", "breeze", "--requests-per-minute", "6000", "--devices", "cpu:1x1")
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ def ingest(cwd: Path, symbols: str, *arguments: str, code: int = 0) -> str:
     """The windows' dates: their warm-up begins on FIRST and their last label ends on LAST."""
     start, end = FIRST + timedelta(days=225), LAST - timedelta(days=1 + 7 + 15)
     days = [f"--start-date={start}", f"--end-date={end}", "--step-days=1", "--requests-per-minute=6000"]
+    days.append("--devices=cpu:1x1")
     return orchestrator(cwd, "ingest", "--source", "breeze", "--symbols", symbols, *days, *arguments, code=code)
 
 

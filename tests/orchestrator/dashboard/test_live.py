@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from redis import Redis
 
 from schemas.redis.presences import read_presences
-from tests.conftest import Finished, clean_environment, orchestrator
+from tests.conftest import Finished, clean_environment, command
 from tests.orchestrator.dashboard.conftest import Seen
 from tests.waiting import wait_for
 
@@ -88,7 +88,7 @@ def test_a_run_is_seen_as_it_goes_on(
             assert run.returncode == 0
             expect(page.get_by_text("ready-for-review").first).to_be_visible(timeout=30_000)
     assert len(counts) >= 3, f"the page was seen to grow: {sorted(counts)}"
-    students = json.loads(orchestrator("status", "live", "--json", cwd=tmp_path).stdout)["windows"]["student"]
+    students = json.loads(command("status", "live", "--json", cwd=tmp_path).stdout)["windows"]["student"]
     expect(page.locator(".legend")).to_contain_text(f"{students['success']} trained")
     assert tile(page, "trained") == f"{students['success']} of {students['planned']}"
     assert tile(page, "failed") == str(students["failed"])
@@ -101,7 +101,7 @@ def test_a_log_that_is_played_again_is_seen(
     """A run without files here, known only to a broker, is listed and has a page like any other."""
     log = two_device_run.cwd / two_device_run.summary["paths"]["telemetry"]
     url = dashboard(tmp_path, "--broker", server)
-    played = orchestrator(
+    played = command(
         "telemetry", "play", str(log), "--speed", "0", "--broker", server, "--run-id", "again", cwd=tmp_path
     )
     assert played.returncode == 0, played.stderr

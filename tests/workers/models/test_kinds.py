@@ -14,9 +14,11 @@ from schemas.contract.errors import DataError
 from tests.strategies import recipe
 from tests.workers.models.kinds import kinds
 from workers.models.apart import ModelTrial
-from workers.models.base import Model, Rows
+from workers.models.base import Model, Recipe, Rows
 from workers.models.registry import MODEL_TYPES
 
+# Kinds of scikit-learn that take long, and what is enough of each.
+SLOW = {"random-forest": {"trees": 30}, "extra-trees": {"trees": 30}, "hist-boosting": {"max_bin": 16}}
 NAMES = tuple(f"feature_{number}" for number in range(6))
 EVERY = pytest.mark.parametrize(("kind", "role"), kinds("teacher", "student"))
 
@@ -31,36 +33,39 @@ def rows(count: int = 400, seed: int = 0) -> Rows:
     return Rows(x, y.astype(np.float64), rng.uniform(0.1, 0.3, count), offset)
 
 
+def quick(kind: str, role: ModelRole, **changes: Any) -> Recipe:
+    """A recipe of the kind whose fit does not take long."""
+    return recipe(kind, role, seed=3, **(SLOW.get(kind, {}) | changes))
+
+
 @cache
 def fitted(kind: str, role: ModelRole) -> Model:
     """A model of the kind, fitted on those rows."""
-    return MODEL_TYPES[kind].fit(*rows(), recipe(kind, role, seed=3))
+    return MODEL_TYPES[kind].fit(*rows(), quick(kind, role))
 
 
 @EVERY
 def test_a_second_fit_has_the_same_bytes(kind: str, role: ModelRole) -> None:
     """Equal rows, parameters and seed give equal files, so that an artifact has the same digest on every host."""
-    again = MODEL_TYPES[kind].fit(*rows(), recipe(kind, role, seed=3))
+    again = MODEL_TYPES[kind].fit(*rows(), quick(kind, role))
     assert again.encode(NAMES) == fitted(kind, role).encode(NAMES)
 
 
 # Forests and boosting of scikit-learn fit ten models each here; the others show the rule in `make check`.
-@pytest.mark.parametrize(
-    ("kind", "role"), kinds("teacher", "student", slow=("random-forest", "extra-trees", "hist-boosting"))
-)
+@pytest.mark.parametrize(("kind", "role"), kinds("teacher", "student", slow=SLOW))
 def test_every_parameter_changes_the_model(kind: str, role: ModelRole) -> None:
     """None is read and forgotten: another value of each gives another model, of a fixed size or stopped on a tail."""
     tail = rows(80, seed=4)
 
     def margins(**changes: Any) -> tuple[bytes, ...]:
-        how, model_type = recipe(kind, role, seed=3, **changes), MODEL_TYPES[kind]
+        how, model_type = quick(kind, role, **changes), MODEL_TYPES[kind]
         models = [model_type.fit(*rows(), how)]
         if role == "teacher":
             models.append(model_type.fit_stopped(rows(), tail, how).model)
         return tuple(model.margin(tail.x).tobytes() for model in models)
 
     defaults = margins()
-    for name, value in recipe(kind, role).parameters.model_dump().items():
+    for name, value in quick(kind, role).parameters.model_dump().items():
         assert margins(**{name: other_value(name, value)}) != defaults, name
 
 
@@ -98,7 +103,7 @@ def test_a_signal_is_found_beside_the_offset(kind: str, role: ModelRole) -> None
 def test_a_teacher_is_stopped_on_its_tail_and_names_its_features(kind: str) -> None:
     """Its margins are the same again, its parameters are recorded, and the planted input leads where gains exist."""
     fit, tail = rows(), rows(80, seed=4)
-    one, other = (MODEL_TYPES[kind].fit_stopped(fit, tail, recipe(kind, "teacher", seed=3)) for _ in range(2))
+    one, other = (MODEL_TYPES[kind].fit_stopped(fit, tail, quick(kind, "teacher")) for _ in range(2))
     assert one.model.encode(NAMES) == other.model.encode(NAMES)
     assert one.rounds == one.model.rounds >= 1
     assert one.parameters and one.parameters == other.parameters
@@ -137,7 +142,7 @@ def values(count: int = 400, seed: int = 0, unit: float = 1.0) -> Rows:
 def test_a_value_is_found_beside_the_offset_in_any_unit(kind: str, role: ModelRole) -> None:
     """Margins follow the planted input, survive the file, and are 0.02 times as large where labels are."""
     model_type, other = MODEL_TYPES[kind], rows(1_000, seed=2)
-    one, small = (model_type.fit(*values(unit=unit), recipe(kind, role, seed=3, target=VALUE)) for unit in (1.0, 0.02))
+    one, small = (model_type.fit(*values(unit=unit), quick(kind, role, target=VALUE)) for unit in (1.0, 0.02))
     margin = one.margin(other.x)
     known = np.isfinite(other.x[:, 0])
     assert np.corrcoef(margin[known], other.x[known, 0])[0, 1] > 0.8
@@ -148,5 +153,5 @@ def test_a_value_is_found_beside_the_offset_in_any_unit(kind: str, role: ModelRo
     read, _ = model_type.decode(one.scaled(0.7).encode(NAMES))
     assert kind == "xgboost" or read.margin(other.x).tobytes() == one.scaled(0.7).margin(other.x).tobytes()
     if role == "teacher":
-        stopped = model_type.fit_stopped(values(), values(80, seed=4), recipe(kind, role, seed=3, target=VALUE))
+        stopped = model_type.fit_stopped(values(), values(80, seed=4), quick(kind, role, target=VALUE))
         assert stopped.rounds == stopped.model.rounds >= 1
