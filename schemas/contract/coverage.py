@@ -88,7 +88,7 @@ class Rejection(Frozen):
     @property
     def place(self) -> str:
         """The symbol, that finding's check and where it is, without the rest of the sentence."""
-        return f"{self.symbol}: {self._first.check} at {self._first.where}"
+        return f"{self.symbol}: {self._first.check.words} at {self._first.where}"
 
     @property
     def _first(self) -> Finding:

@@ -43,6 +43,11 @@ class Check(StrEnum):
     KNOWN_EARLY = "known_early"
     SIDE_GAP = "side_gap"
 
+    @property
+    def words(self) -> str:
+        """The check as people read it; files and JSON have its code."""
+        return self.replace("_", " ")
+
 
 # Jumps of prices that no corporate action on record explains.
 JUMPS = (Check.OVERNIGHT_GAP, Check.REOPENING_GAP)
@@ -68,10 +73,10 @@ class Finding(Frozen):
 
     @property
     def sentence(self) -> str:
-        """Check, place, detail and next step; the place is omitted if the detail begins with it."""
+        """Check in words, place, detail and next step; the place is omitted if the detail begins with it."""
         place = "" if self.detail.startswith(self.where) else f"{self.where}: "
         step = FIX_CELL if self.check is Check.BAD_CELL and FIX_CELL not in self.detail else ""
-        return f"{self.check}: {place}{self.detail}{step}"
+        return f"{self.check.words}: {place}{self.detail}{step}"
 
 
 _RANK = list(Verdict)

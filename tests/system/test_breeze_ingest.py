@@ -228,7 +228,7 @@ def test_a_run_trains_on_fetched_bars(
     assert not tree(tmp_path) and not server.requests
 
     output = orchestrator(tmp_path, *arguments, "--secrets-file", f"{secrets}", "--run-id", "fetched")
-    assert "M&M is left out: no_bars" in output and "nothing trained for M&M: no bars on its days (2)" in output
+    assert "M&M is left out: no bars" in output and "nothing trained for M&M: no bars on its days (2)" in output
     ((first, last),) = asked_of(server, "RELIND")
     assert first < "2022-09-01" and last > "2024-01-01"
     table = table_in(tmp_path)

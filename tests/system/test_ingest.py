@@ -85,9 +85,9 @@ def broken(folder: Path, lines: list[str]) -> Path:
     ("lines", "words"),
     [
         (["2024-01-01,10,11,abc,10,5", *GOOD[1:]], ["BAD.csv line 2", "low", "'abc'"]),
-        ([*GOOD, "2024-01-03,10,11,9,10.5,5"], ["conflicting_duplicate", "BAD.csv line 5"]),
+        ([*GOOD, "2024-01-03,10,11,9,10.5,5"], ["conflicting duplicate", "BAD.csv line 5"]),
         ([GOOD[0], "2024-13-02,10,11,9,10,5", GOOD[2]], ["BAD.csv line 3", "2024-13-02"]),
-        ([], ["no_bars", "BAD.csv"]),
+        ([], ["no bars", "BAD.csv"]),
     ],
     ids=["text in a price", "two bars of one day", "bad timestamp", "no rows"],
 )
@@ -143,7 +143,7 @@ def test_a_store_without_a_usable_symbol_is_a_failure(fleet: tuple[str, ...], tm
         dates = ("--start-date", "2024-01-01", "--end-date", "2024-06-30") if name == "run" else ()
         result = command(name, "--source", f"csv:{folder}", *dates, *fleet, cwd=tmp_path)
         assert result.returncode == 3, result.stdout + result.stderr
-        assert "none of 1 symbols may reach a model; first BAD: bad_cell" in result.stdout
+        assert "none of 1 symbols may reach a model; first BAD: bad cell" in result.stdout
         assert "Traceback" not in result.stdout + result.stderr
 
 

@@ -369,7 +369,7 @@ def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_devic
             facts = briefing._facts(context, judged, conclusion, {"earned": {"title": "Net return"}})
         facts |= {"vega": "", "specifications": ""}
         pages[name] = [page(template, facts) for template in ("report.html", "promotion_briefing.md")]
-    assert all("bars: most symbols: phantom_bar: 2024-01-09: no trades" in text for text in pages["doubted"])
+    assert all("bars: most symbols: phantom bar: 2024-01-09: no trades" in text for text in pages["doubted"])
     row = '<th scope="row">2024-01-09</th><td>2024-01-12</td><td>not yet</td><td>12.3 %</td><td>1,234</td>'
     assert row in pages["plain"][0].replace("\N{NO-BREAK SPACE}", " ")
     assert ">Data</h2>" in pages["doubted"][0] and ">Data</h2>" not in pages["plain"][0]

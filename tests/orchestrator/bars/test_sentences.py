@@ -66,7 +66,7 @@ def test_the_error_after_the_findings_does_not_repeat_them() -> None:
     table = table_of_rejected(rejected("BAD"), rejected("WORSE"))
     with pytest.raises(FinalError) as caught:
         refuse_failures(table, 0.15)
-    assert str(caught.value) == "none of 2 symbols may reach a model; first BAD: bad_cell at BAD.csv line 3"
+    assert str(caught.value) == "none of 2 symbols may reach a model; first BAD: bad cell at BAD.csv line 3"
 
 
 def test_symbols_that_are_left_out_are_named_once_and_few_of_them() -> None:
@@ -77,10 +77,10 @@ def test_symbols_that_are_left_out_are_named_once_and_few_of_them() -> None:
         for row in same
     ]
     (one, *_) = left_out(table_of_rejected(*shared))
-    assert one.startswith("A0, A1, A2, A3, A4 and 3 more are left out: bad_cell: file.csv line 1: no column")
+    assert one.startswith("A0, A1, A2, A3, A4 and 3 more are left out: bad cell: file.csv line 1: no column")
     many = left_out(table_of_rejected(*(rejected(f"B{n}") for n in range(7))))
     assert len(many) == 6 and many[-1] == "and 2 more are left out; `ingest --validate-only` names all"
-    assert many[0].startswith("B0 is left out: bad_cell: B0.csv line 3: close is 'x'")
+    assert many[0].startswith("B0 is left out: bad cell: B0.csv line 3: close is 'x'")
     assert left_out(CoverageTable()) == []
 
 
@@ -120,7 +120,7 @@ def test_a_phantom_bar_and_the_wrong_calendar_are_in_the_summary_of_the_run() ->
     real = {name: daily(date(2023, 1, 2), date(2023, 6, 30), seed) for seed, name in enumerate(("TCS", "INFY", "SBIN"))}
     table = table_of(SETTINGS, {name: ingested(name, phantom_of(series, 50)) for name, series in real.items()})
     (phantom,) = calendar_doubts(table)
-    assert phantom.startswith("bars: most symbols: phantom_bar: 2023-")
+    assert phantom.startswith("bars: most symbols: phantom bar: 2023-")
     days = np.arange(19358, 19358 + 400)
     walks = {name: calm(walk_on(days, seed), 0.05) for seed, name in enumerate(("BTC", "ETH", "SOL"))}
     midnight = days * 1440 * MICROSECONDS_PER_MINUTE
@@ -130,7 +130,7 @@ def test_a_phantom_bar_and_the_wrong_calendar_are_in_the_summary_of_the_run() ->
     assert {row.verdict for row in table.symbols.values()} == {Verdict.WARN}
     (wrong,) = calendar_doubts(table)
     assert (
-        wrong.startswith("bars: BTC, ETH, SOL: unexpected_session: 2023-01-01: 130 of 400")
+        wrong.startswith("bars: BTC, ETH, SOL: unexpected session: 2023-01-01: 130 of 400")
         and "give --calendar 24/7" in wrong
     )
     stream = StringIO()

@@ -370,7 +370,7 @@ def test_a_rejected_symbol_is_planned_and_skipped() -> None:
     planned = plan(run_config(("A",), FULL_START, FULL_END), CoverageTable(rejected={"A": rejection}))
     assert reasons(planned) == {SkipReason.REJECTED_DATA: 7}
     assert {each.detail for each in planned} == {
-        "bad_cell: A.csv line 3: close is 'x', not a number; correct or remove the row"
+        "bad cell: A.csv line 3: close is 'x', not a number; correct or remove the row"
     }
 
 
