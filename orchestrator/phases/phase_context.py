@@ -96,7 +96,11 @@ class RunContext:
         Outcomes by gate, or by run id where it is one task. PhaseError if one fails.
         """
         config = self.manifest.config
-        tasks = [RunTask(run_id=self.run_id, telemetry=config.telemetry, role=role, gate=gate) for gate in gates]
+        inputs = None if self.store is None else self.store.offer_inputs()
+        tasks = [
+            RunTask(run_id=self.run_id, telemetry=config.telemetry, role=role, gate=gate, inputs=inputs)
+            for gate in gates
+        ]
         names = [work_name(task) for task in tasks]
         ends: list[Outcome] = []
 
@@ -106,8 +110,6 @@ class RunContext:
                 self.telemetry.progress(phase, ends)
             return ()
 
-        if self.store is not None:
-            self.store.offer_inputs()
         self.ledger.add(role, names)
         self.ledger.reopen(role, names)
         self.dispatcher.run([Item(task) for task in tasks], on_end)

@@ -7,6 +7,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.ledger.ledger import Ledger
@@ -84,21 +85,27 @@ class RunStore:
             path = self._layout.bars_read(self._bars.folder.name, symbol, row.sha256)
             self._mirror.push_bars(self._bars, path, row.sha256)
         self._mirror.push(self._layout.manifest)
+        self._offered[self._mirror.key(self._layout.manifest)] = sha256_of(self._layout.manifest)
 
-    def offer_inputs(self) -> None:
-        """Publish the files that judging reads, and their list; workers fetch those that they do not have."""
+    def offer_inputs(self) -> str:
+        """Publish the files that judging reads, and their list; workers fetch those that they do not have.
+
+        Returns the SHA-256 of the list.
+        """
         found = {key: (path, sha256_of(path)) for key, path in self._judged().items() if path.is_file()}
         for key, (path, digest) in found.items():
             if self._offered.get(key) != digest:
                 self._mirror.push(path, key)
                 self._offered[key] = digest
         offered = ListedFiles(files={key: digest for key, (_, digest) in found.items()})
-        self._mirror.store.put(list_key(self._layout), to_json(offered.model_dump(mode="json")).encode())
+        listed = to_json(offered.model_dump(mode="json")).encode()
+        self._mirror.store.put(list_key(self._layout), listed)
+        return sha256(listed).hexdigest()
 
     def _judged(self) -> dict[str, Path]:
         """Every file that judging may read, by its key: of the run, of the live release, and of earlier trials."""
         layout, run_id = self._layout, self._layout.folder.name
-        paths = [layout.rows(role) for role in WINDOW_ROLES]
+        paths = [layout.manifest, *(layout.rows(role) for role in WINDOW_ROLES)]
         paths += [layout.validation, layout.scored_rows, layout.daily_returns, layout.trials, layout.statistics]
         paths += [layout.gate(name) for name in self._gates]
         found = {}

@@ -83,10 +83,14 @@ class WindowTask(Attempt):
 
 
 class RunTask(Attempt):
-    """Judge a whole run, or one gate of it: inputs are the run's own stored files; `run.json` names its releases."""
+    """Judge a whole run, or one gate of it: inputs are the run's own stored files; `run.json` names its releases.
+
+    With a store, `inputs` is the SHA-256 of the list of these files, which the store has.
+    """
 
     role: Literal[Role.VALIDATION, Role.STATISTICS, Role.AUDIT]
     gate: str | None = None
+    inputs: str | None = None
 
 
 Task = Annotated[IngestTask | WindowTask | RunTask, Field(discriminator="role")]

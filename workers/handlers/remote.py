@@ -6,6 +6,7 @@ the worker, beside the next window (`workers/celery/transfers.py`).
 
 import logging
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,6 @@ def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
         if task.settings.incremental:
             _fetch_stored_bars(task, mirror)
     else:
-        mirror.pull(layout.manifest)
         _fetch_judged(task, mirror, layout)
 
 
@@ -96,11 +96,14 @@ def _fetch_stored_bars(task: IngestTask, mirror: Mirror) -> None:
 
 
 def _fetch_judged(task: RunTask, mirror: Mirror, layout: RunLayout) -> None:
-    """Bring the files of the run that a judging task reads."""
+    """Bring the files of the run that a judging task reads, with `run.json`: those that its message vouches for."""
     content = mirror.store.get(list_key(layout))
     if content is None:
         raise FileError(f"{mirror.store.url} has no {list_key(layout)}; resume the run")
+    if sha256(content).hexdigest() != task.inputs:
+        raise FileError(f"{mirror.store.url}/{list_key(layout)} is not what the run has listed; resume the run")
     files = model_of(content, ListedFiles, f"{mirror.store.url}/{list_key(layout)}").files
+    layout.folder.mkdir(parents=True, exist_ok=True)
     # One process of a host fetches, the others wait and find what it has brought.
     with (layout.folder / ".fetching").open("w") as file:
         lock(file)

@@ -1,9 +1,13 @@
 """What a worker with a store brings to its host before it does a task."""
 
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from orchestrator.store.run_store import RunStore
+from schemas.contract.errors import FileError
 from schemas.contract.folders import Folders
 from schemas.contract.task import Role, RunTask
 from schemas.contract.universe import Stay, Universe
@@ -22,6 +26,38 @@ from workers.handlers.task_result import Result
 TASK = RunTask(run_id="generated", telemetry=False, role=Role.STATISTICS, gate="data")
 
 
+def listed(mirror: Mirror, layout: RunLayout) -> RunTask:
+    """A task whose list of files is in the store, with `run.json` alone."""
+    files = {mirror.key(layout.manifest): sha256_of(layout.manifest)}
+    content = to_json(ListedFiles(files=files).model_dump(mode="json")).encode()
+    mirror.store.put(list_key(layout), content)
+    return TASK.model_copy(update={"inputs": sha256(content).hexdigest()})
+
+
+def refused(task: RunTask, _: Path) -> Result:
+    """A handler that no task may reach."""
+    raise AssertionError(task)
+
+
+def test_a_judging_task_reads_what_its_run_has_listed_and_nothing_else(
+    two_device_run: Finished, tmp_path: Path
+) -> None:
+    """Who may write the store, but cannot sign, can replace neither the list, nor a file of it, `run.json` included."""
+    url = f"file://{tmp_path}/store"
+    _, layout = open_run(two_device_run.cwd / "data", "generated")
+    own = Mirror.of(layout.data_dir, url)
+    assert own is not None
+    task, folders = listed(own, layout), Folders(data_dir=str(tmp_path / "late"), store=url)
+    own.push(layout.manifest)
+    own.store.put(own.key(layout.manifest), layout.manifest.read_bytes() + b" ")
+    with pytest.raises(FileError, match=r"run\.json"):
+        carry_out(task, folders, refused)
+    own.push(layout.manifest)
+    own.store.put(list_key(layout), b'{"files": {}}')
+    with pytest.raises(FileError, match="is not what the run has listed; resume the run"):
+        carry_out(task, folders, refused)
+
+
 def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
     two_device_run: Finished, tmp_path: Path
 ) -> None:
@@ -35,7 +71,7 @@ def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
     for symbol, row in rows.items():
         own.push_bars(bars, bars.bars(symbol), row.sha256)
     own.push(layout.manifest)
-    own.store.put(list_key(layout), to_json(ListedFiles(files={}).model_dump(mode="json")).encode())
+    task = listed(own, layout)
     found: dict[str, str] = {}
 
     def judge(_: RunTask, data_dir: Path) -> Result:
@@ -46,7 +82,7 @@ def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
         gate.touch()
         return Result()
 
-    carry_out(TASK, Folders(data_dir=str(tmp_path / "late"), store=url), judge)
+    carry_out(task, Folders(data_dir=str(tmp_path / "late"), store=url), judge)
     assert found == {symbol: row.sha256 for symbol, row in rows.items()}
 
 
@@ -64,7 +100,7 @@ def test_a_host_without_the_universe_of_a_run_finds_it_in_the_store(two_device_r
     own = RunStore.of(config, layout)
     assert own is not None
     own.claim_name()
-    own.offer_inputs()
+    task = TASK.model_copy(update={"inputs": own.offer_inputs()})
     found: list[Universe] = []
 
     def judge(_: RunTask, late: Path) -> Result:
@@ -74,5 +110,5 @@ def test_a_host_without_the_universe_of_a_run_finds_it_in_the_store(two_device_r
         gate.touch()
         return Result()
 
-    carry_out(TASK, Folders(data_dir=str(tmp_path / "late"), store=url), judge)
+    carry_out(task, Folders(data_dir=str(tmp_path / "late"), store=url), judge)
     assert found == [universe]
