@@ -1,6 +1,7 @@
 """XGBoost's gradient-boosted trees, the default teacher, sized for a hundred rows."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
@@ -170,8 +171,11 @@ def fitted_parameters(booster: "xgb.Booster") -> dict[str, Metric]:
 
 
 def library() -> Any:
-    """XGBoost; unless a plug-in may use them, without its estimators and data frames, which take 1.5 s of CPU."""
-    unused = () if plugins_of_environment() else ("sklearn", "pandas")
+    """XGBoost, without its estimators and data frames, which take 1.5 s of CPU, unless the process runs users' code.
+
+    That is a plug-in, or a script or notebook that imports the API.
+    """
+    unused = () if plugins_of_environment() or "gurukul" in sys.modules else ("sklearn", "pandas")
     with quick_import(*unused):
         import xgboost
     return xgboost

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
 
 import pytest
 
@@ -67,8 +68,8 @@ def test_a_child_that_trains_loads_what_it_uses() -> None:
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
 
 
-def test_a_plug_in_may_use_xgboosts_estimators(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without scikit-learn at its import, XGBoost's estimators raise for as long as the process lives."""
+def test_users_code_may_use_xgboosts_estimators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plug-in or a notebook: without scikit-learn at its import, they raise for as long as the process lives."""
     refused: list[tuple[str, ...]] = []
 
     def noted(*unused: str) -> AbstractContextManager[None]:
@@ -76,7 +77,11 @@ def test_a_plug_in_may_use_xgboosts_estimators(monkeypatch: pytest.MonkeyPatch) 
         return nullcontext()
 
     monkeypatch.setattr(xgboost, "quick_import", noted)
+    monkeypatch.delitem(sys.modules, "gurukul", raising=False)
     xgboost.library()
+    monkeypatch.setitem(sys.modules, "gurukul", ModuleType("gurukul"))
+    xgboost.library()
+    monkeypatch.delitem(sys.modules, "gurukul")
     monkeypatch.setenv(PLUGINS_ENV, "idea.py")
     xgboost.library()
-    assert refused == [("sklearn", "pandas"), ()]
+    assert refused == [("sklearn", "pandas"), (), ()]
