@@ -204,7 +204,7 @@ def test_sent_bars_are_stored_and_missing_ones_have_a_reason(
     table = table_in(tmp_path)
     assert stored(tmp_path, "INFY") == sent(infy, LATER) and stored(tmp_path, "SBIN")
     assert [finding.check for finding in table.symbols["INFY"].findings] == [Check.CHANGED_BAR]
-    assert "changed_bar" in output and f"{LAST} close" in output
+    assert Check.CHANGED_BAR.words in output and f"{LAST} close" in output
     assert set(table.symbols) == {"RELIANCE", "INFY", "SBIN"}
     assert tree(tmp_path / "data")["bars/1day/RELIANCE.parquet"] == whole
     assert not list(tmp_path.rglob(".fetched/*"))

@@ -195,11 +195,13 @@ def test_a_changed_run_is_not_deployed(cwd: Path) -> None:
 
 
 def test_bars_that_were_replaced_stop_a_release(cwd: Path) -> None:
-    """Golden vectors are made from stored bars; with other bars than the run's the scores are not reproduced."""
+    """Golden vectors are made from the bars that the run keeps; without them, from the same ones of the data folder."""
     from tests.orchestrator.releases.making import store_bars, walk
 
     run_command(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     store_bars(cwd / "data", "M&M", walk(1, 900))
+    kept = cwd / "data/models/generated/bars"
+    kept.rename(kept.with_name("elsewhere"))
     assert "M&M.parquet" in run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
     assert not (cwd / "release" / "staging").exists()
 

@@ -27,11 +27,11 @@ def store_run(request: TrackedRun) -> Tracked:
             return _store(MlflowClient(request.uri), request)
     except (MlflowException, OSError) as error:  # OSError: requests has its errors below it
         reason = str(error).strip().partition("\n")[0]
-        if "Caused by" in reason:  # of a connection that failed, after the words of three libraries
-            reason = reason.rpartition(": ")[2].strip("'\")")
+        if "Caused by" not in reason:
+            return Tracked(error=f"the MLflow server {request.uri} refuses the run: {reason}")
+        cause = reason.rpartition(": ")[2].strip("'\")")  # after the words of three libraries
         return Tracked(
-            error=f"the MLflow server {request.uri} refuses the run, or does not answer: {reason}; start it, or correct"
-            " its address"
+            error=f"the MLflow server {request.uri} does not answer: {cause}; start it, or correct its address"
         )
 
 

@@ -13,6 +13,7 @@ from orchestrator.runs.preflight import prepare, refuse_hopeless
 from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session
 from schemas.config.run import RunConfig
 from schemas.contract.errors import RequestError
+from schemas.contract.reason_words import words_for
 from schemas.contract.window import SkipReason
 from tests.known import coverage_of, table_of
 from tests.strategies import examples
@@ -131,6 +132,6 @@ def test_what_only_bars_show_ends_with_one_sentence_and_a_fix(
     windows = plan(config(**changes), table_of(coverage_of("A", days)))
     with pytest.raises(RequestError) as caught:
         refuse_hopeless(windows)
-    assert f"{len(windows)} {reason}" in str(caught.value)
+    assert f"{words_for(reason)} ({len(windows)})" in str(caught.value)
     assert str(caught.value).endswith(fix) or fix in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -10,14 +10,14 @@ from orchestrator.runs.runtime import signals_raise
 from schemas.contract.errors import Interrupted
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_swallowed_interruption_is_raised_again(number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_a_swallowed_interruption_is_raised_again(number: signal.Signals, words: str) -> None:
     """An interruption that a broad `except` caught is raised again at the next step; without a signal nothing is."""
     with signals_raise() as interrupted:
         interrupted()
         with suppress(Exception):
             os.kill(os.getpid(), number)
-        with pytest.raises(Interrupted, match=str(int(number))):
+        with pytest.raises(Interrupted, match=f"stopped by {words}"):
             interrupted()
 
 
