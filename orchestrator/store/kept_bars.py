@@ -33,7 +33,7 @@ def fetch_kept(mirror: Mirror, layout: RunLayout, bars: BarsLayout, row: Coverag
 
 
 def _link(path: Path, other: Path) -> None:
-    """Give a file a second name, unless another file has that."""
+    """Link a file under `other`; nothing if there is a file already, or the disk has no links."""
     other.parent.mkdir(parents=True, exist_ok=True)
     with suppress(OSError):
         os.link(path, other)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.store.run_store import RunStore
+from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import FileError
 from schemas.contract.folders import Folders
 from schemas.contract.task import Role, RunTask
@@ -34,6 +35,15 @@ def listed(mirror: Mirror, layout: RunLayout) -> RunTask:
     return TASK.model_copy(update={"inputs": sha256(content).hexdigest()})
 
 
+def published(run: Finished, url: str) -> tuple[Mirror, RunLayout, RunManifest]:
+    """A stored run of this host, with `run.json` in a store."""
+    manifest, layout = open_run(run.cwd / "data", "generated")
+    mirror = Mirror.of(layout.data_dir, url)
+    assert mirror is not None
+    mirror.push(layout.manifest)
+    return mirror, layout, manifest
+
+
 def refused(task: RunTask, _: Path) -> Result:
     """A handler that no task may reach."""
     raise AssertionError(task)
@@ -44,11 +54,8 @@ def test_a_judging_task_reads_what_its_run_has_listed_and_nothing_else(
 ) -> None:
     """Who may write the store, but cannot sign, can replace neither the list, nor a file of it, `run.json` included."""
     url = f"file://{tmp_path}/store"
-    _, layout = open_run(two_device_run.cwd / "data", "generated")
-    own = Mirror.of(layout.data_dir, url)
-    assert own is not None
+    own, layout, _ = published(two_device_run, url)
     task, folders = listed(own, layout), Folders(data_dir=str(tmp_path / "late"), store=url)
-    own.push(layout.manifest)
     own.store.put(own.key(layout.manifest), layout.manifest.read_bytes() + b" ")
     with pytest.raises(FileError, match=r"run\.json"):
         carry_out(task, folders, refused)
@@ -63,14 +70,12 @@ def test_a_judging_task_finds_the_bars_of_symbols_that_its_host_has_not_trained(
 ) -> None:
     """A host that joins late gets a gate as its first task: every bar file of the run is there, as the run read it."""
     url = f"file://{tmp_path}/store"
-    manifest, layout = open_run(two_device_run.cwd / "data", "generated")
-    own = Mirror.of(layout.data_dir, url)
-    assert own is not None and manifest.bars is not None
+    own, layout, manifest = published(two_device_run, url)
+    assert manifest.bars is not None
     bars = BarsLayout.under(layout.data_dir, manifest.config.interval)
     rows = manifest.bars.symbols
     for symbol, row in rows.items():
         own.push_bars(bars, bars.bars(symbol), row.sha256)
-    own.push(layout.manifest)
     task = listed(own, layout)
     found: dict[str, str] = {}
 
