@@ -25,6 +25,14 @@ def read_log(path: Path) -> Iterator[TrainingEvent]:
                 logger.warning("%s line %d is passed over: %s", path, number, error)
 
 
+def unreadable(file: Path, error: OSError) -> RequestError:
+    """The error of an event log that cannot be read: why, and where those of runs are."""
+    return RequestError(
+        f"{file} cannot be read: {error.strerror}; the event log of a run is"
+        " DATA_DIR/analytics/training/training_run_RUN_ID.jsonl"
+    )
+
+
 def parse_event(line: bytes, where: str) -> TrainingEvent:
     """Parse one line of a log; RequestError, with `where` and the fault, if it is no event."""
     try:

@@ -243,6 +243,14 @@ class BarsConfig(BarSource):
         return NSE if self.timezone in ("Asia/Kolkata", "Asia/Calcutta") else NO_CALENDAR
 
 
+def refuse_disorder(start: date, end: date) -> None:
+    """ValueError unless the start date is before the end date."""
+    if start >= end:
+        raise ValueError(
+            f"start date {start} is not before end date {end}; give an earlier --start-date or a later --end-date"
+        )
+
+
 class IngestConfig(BarsConfig):
     """One ingestion: which bars to store, without training on them."""
 
@@ -274,9 +282,6 @@ class IngestConfig(BarsConfig):
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
-        if self.start_date and self.end_date and self.start_date >= self.end_date:
-            raise ValueError(
-                f"start date {self.start_date} is not before end date {self.end_date}; give an earlier --start-date or"
-                " a later --end-date"
-            )
+        if self.start_date and self.end_date:
+            refuse_disorder(self.start_date, self.end_date)
         return self

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.config.bars import NSE, STEP_DAYS, BarsConfig, StepDays
+from schemas.config.bars import NSE, STEP_DAYS, BarsConfig, StepDays, refuse_disorder
 from schemas.config.costs import CostRates, Costs
 from schemas.config.features import CROSS_SECTION
 from schemas.config.folders import beside_data
@@ -125,11 +125,7 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
-        if self.start_date >= self.end_date:
-            raise ValueError(
-                f"start date {self.start_date} is not before end date {self.end_date}; give an earlier --start-date or"
-                " a later --end-date"
-            )
+        refuse_disorder(self.start_date, self.end_date)
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import LogFileArgument
-from orchestrator.events.event_log import parse_event
+from orchestrator.events.event_log import parse_event, unreadable
 from orchestrator.terminal.console import Console
 from orchestrator.terminal.live_view import LiveView, utc_now
 from orchestrator.terminal.run_view import RunView
@@ -62,10 +62,7 @@ def _events_of(file: Path) -> list[TrainingEvent]:
                 except RequestError as error:
                     faults.append(str(error))
     except OSError as error:
-        raise RequestError(
-            f"{file} cannot be read: {error.strerror}; the event log of a run is"
-            " DATA_DIR/analytics/training/training_run_RUN_ID.jsonl"
-        ) from None
+        raise unreadable(file, error) from None
     if not events:
         raise RequestError(faults[0] if faults else f"{file} holds no event")
     return events

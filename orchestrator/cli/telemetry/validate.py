@@ -7,9 +7,9 @@ import typer
 
 from orchestrator.cli.options import LogFileArgument
 from orchestrator.cli.output import plural, table_of
-from orchestrator.events.event_log import parse_event
+from orchestrator.events.event_log import parse_event, unreadable
 from orchestrator.terminal.console import Console
-from schemas.contract.errors import ExitCode, GurukulError, RequestError
+from schemas.contract.errors import ExitCode, GurukulError
 from schemas.contract.event import EventType
 
 SHOWN_FAULTS = 20
@@ -28,10 +28,7 @@ def validate(file: LogFileArgument) -> None:
     try:
         lines = file.read_bytes().splitlines(keepends=True)
     except OSError as error:
-        raise RequestError(
-            f"{file} cannot be read: {error.strerror}; the event log of a run is"
-            " DATA_DIR/analytics/training/training_run_RUN_ID.jsonl"
-        ) from None
+        raise unreadable(file, error) from None
     console = Console()
     kinds, faults = _examine(file, lines)
     if kinds:
